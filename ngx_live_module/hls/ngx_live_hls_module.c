@@ -1,0 +1,366 @@
+/* The live_hls directive and its content handler. */
+
+#include "ngx_live_hls.h"
+
+
+static char *ngx_live_hls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static ngx_int_t ngx_live_hls_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_live_hls_init_process(ngx_cycle_t *cycle);
+
+
+static ngx_command_t  ngx_live_hls_commands[] = {
+
+    { ngx_string("live_hls"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_live_hls,
+      0,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_live_hls_module_ctx = {
+    NULL,                          /* preconfiguration */
+    NULL,                          /* postconfiguration */
+
+    NULL,                          /* create main configuration */
+    NULL,                          /* init main configuration */
+
+    NULL,                          /* create server configuration */
+    NULL,                          /* merge server configuration */
+
+    NULL,                          /* create location configuration */
+    NULL                           /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_live_hls_module = {
+    NGX_MODULE_V1,
+    &ngx_live_hls_module_ctx,      /* module context */
+    ngx_live_hls_commands,         /* module directives */
+    NGX_HTTP_MODULE,               /* module type */
+    NULL,                          /* init master */
+    NULL,                          /* init module */
+    ngx_live_hls_init_process,     /* init process */
+    NULL,                          /* init thread */
+    NULL,                          /* exit thread */
+    NULL,                          /* exit process */
+    NULL,                          /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_str_t  ngx_live_hls_cache_control = ngx_string("Cache-Control");
+static ngx_str_t  ngx_live_hls_no_store = ngx_string("no-store");
+static ngx_str_t  ngx_live_hls_allow = ngx_string("Allow");
+static ngx_str_t  ngx_live_hls_methods = ngx_string("GET, HEAD");
+static ngx_str_t  ngx_live_hls_retry_after = ngx_string("Retry-After");
+static ngx_str_t  ngx_live_hls_one = ngx_string("1");
+
+
+static char *
+ngx_live_hls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "conflicts with another content handler of this location";
+    }
+
+#if (NGX_PCRE)
+    if (clcf->regex) {
+        return "needs a location by prefix: what follows the prefix is the "
+               "stream";
+    }
+#endif
+
+    if (clcf->name.len == 0 || clcf->name.data[clcf->name.len - 1] != '/') {
+        return "needs a location by a prefix that ends in \"/\"";
+    }
+
+    clcf->handler = ngx_live_hls_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_live_hls_init_process(ngx_cycle_t *cycle)
+{
+    if (ngx_live_on_dirty(ngx_live_hls_dirty) != NGX_OK
+        || ngx_live_on_second(ngx_live_hls_stream_second) != NGX_OK
+        || ngx_live_on_second(ngx_live_hls_send_second) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_live_hls_header(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key = *key;
+    h->value = *value;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_live_hls_etag(ngx_http_request_t *r, u_char *p, size_t len)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "ETag");
+    h->value.data = p;
+    h->value.len = len;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    r->headers_out.etag = h;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_live_hls_error(ngx_http_request_t *r, ngx_int_t status)
+{
+    switch (status) {
+
+    case NGX_HTTP_NOT_FOUND:
+    case NGX_LIVE_HLS_GONE:
+        ngx_live_count(NGX_LIVE_C_HLS_NOT_FOUND, 1);
+        break;
+
+    case NGX_HTTP_BAD_REQUEST:
+        ngx_live_count(NGX_LIVE_C_HLS_BAD_REQUEST, 1);
+        break;
+
+    case NGX_HTTP_NOT_ALLOWED:
+        if (ngx_live_hls_header(r, &ngx_live_hls_allow, &ngx_live_hls_methods)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+        break;
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        if (ngx_live_hls_header(r, &ngx_live_hls_retry_after,
+                                &ngx_live_hls_one)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+        break;
+    }
+
+    if (ngx_live_hls_header(r, &ngx_live_hls_cache_control,
+                            &ngx_live_hls_no_store)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return status;
+}
+
+
+ngx_int_t
+ngx_live_hls_output(ngx_http_request_t *r, ngx_chain_t *out)
+{
+    ngx_int_t  rc;
+
+    r->headers_out.status = NGX_HTTP_OK;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_output_filter(r, out);
+}
+
+
+static ngx_int_t
+ngx_live_hls_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    const char                *err;
+    ngx_live_hls_ctx_t        *ctx;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return ngx_live_hls_error(r, NGX_HTTP_NOT_ALLOWED);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_live_hls_ctx_t));
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->request = r;
+    ngx_http_set_ctx(r, ctx, ngx_http_live_hls_module);
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->uri.len < clcf->name.len
+        || lv_hls_path_parse(r->uri.data + clcf->name.len,
+                             r->uri.len - clcf->name.len, &ctx->path)
+           != LV_OK)
+    {
+        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+    }
+
+    if (r->args.len && ctx->path.kind == LV_HLS_MEDIA
+        && lv_hls_query_parse(r->args.data, r->args.len, &ctx->query, &err)
+           != LV_OK)
+    {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "live: bad playlist request: %s", err);
+        return ngx_live_hls_error(r, NGX_HTTP_BAD_REQUEST);
+    }
+
+    return ngx_live_hls_process(r, ctx);
+}
+
+
+/* Which of the stream's renditions is asked for. */
+static ngx_int_t
+ngx_live_hls_rendition(ngx_live_hls_find_t *f, lv_str_t *name)
+{
+    ngx_uint_t  i, n;
+
+    if (lv_hls_source(f->st, f->s, (const char *) name->data, name->len,
+                      &f->src)
+        != LV_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (f->src.audio) {
+        f->rendition = NGX_LIVE_HLS_MUXED;
+        return NGX_OK;
+    }
+
+    n = atomic_load_explicit(&f->s->track_count, memory_order_acquire);
+
+    for (i = 0; i < n && i < LV_STREAM_TRACKS; i++) {
+        if (lv_stream_track_at(f->st, f->s, i) == f->src.track) {
+            f->rendition = NGX_LIVE_HLS_TRACK + i;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* A media playlist, at once or when it holds what is asked for. */
+static ngx_int_t
+ngx_live_hls_media_playlist(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
+    ngx_live_hls_find_t *f)
+{
+    int            rc;
+    uint32_t       part;
+    lv_hls_edge_t  edge;
+
+    if (!ctx->query.has_msn) {
+        return ngx_live_hls_playlist_send(r, ctx, f);
+    }
+
+    part = ctx->query.has_part ? ctx->query.part : LV_HLS_NO_PART;
+
+    lv_hls_edge(f->st, f->s, &f->src, &edge);
+    rc = lv_hls_reached(&edge, ctx->query.msn, part);
+
+    if (rc == LV_OK) {
+        return ngx_live_hls_playlist_send(r, ctx, f);
+    }
+
+    if (rc == LV_DECLINED) {
+        return ngx_live_hls_error(r, NGX_HTTP_BAD_REQUEST);
+    }
+
+    return ngx_live_hls_wait(r, ctx, f, ctx->query.msn, part,
+                             (ngx_msec_t) f->s->timing.target_s * 3000);
+}
+
+
+ngx_int_t
+ngx_live_hls_process(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx)
+{
+    uint32_t             state;
+    ngx_live_hls_find_t  f;
+
+    ngx_memzero(&f, sizeof(ngx_live_hls_find_t));
+
+    f.st = ngx_live_store();
+    if (f.st == NULL) {
+        return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE);
+    }
+
+    f.s = lv_stream_find(f.st, (const char *) ctx->path.stream.data,
+                         ctx->path.stream.len, &f.gen);
+    if (f.s == NULL) {
+        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+    }
+
+    state = atomic_load_explicit(&f.s->state, memory_order_acquire);
+
+    if (state == LV_STREAM_STARTING) {
+
+        if (ctx->path.kind != LV_HLS_MULTIVARIANT
+            && ctx->path.kind != LV_HLS_MEDIA)
+        {
+            return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+        }
+
+        return ngx_live_hls_wait(r, ctx, &f, 0, 0, NGX_LIVE_HLS_START_WAIT);
+    }
+
+    if (ctx->path.kind == LV_HLS_MULTIVARIANT) {
+        return ngx_live_hls_playlist_send(r, ctx, &f);
+    }
+
+    if (ngx_live_hls_rendition(&f, &ctx->path.rendition) != NGX_OK) {
+        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+    }
+
+    if (ctx->path.kind == LV_HLS_MEDIA) {
+        return ngx_live_hls_media_playlist(r, ctx, &f);
+    }
+
+    return ngx_live_hls_media_send(r, ctx, &f);
+}

@@ -1,0 +1,57 @@
+/*
+ * RTMP in stream{}: the socket and nginx side of lv_rtmp_session.h.
+ *
+ *   ngx_stream_live_module.c   directives, variables
+ *   ngx_live_rtmp_session.c    one connection: read, write, time-outs, end
+ *   ngx_live_rtmp_publish.c    the session's handlers: publish and media
+ */
+
+#ifndef NGX_LIVE_RTMP_H
+#define NGX_LIVE_RTMP_H
+
+#include "ngx_live_core.h"
+#include "ngx_live_publish.h"
+#include "ngx_live_publisher.h"
+#include "lv_flv.h"
+#include "lv_rtmp_session.h"
+
+#include <ngx_stream.h>
+
+typedef struct {
+    ngx_msec_t                timeout;           /* no media for so long */
+    ngx_msec_t                handshake_timeout; /* until the publish */
+    ngx_live_publish_conf_t   publish;
+    ngx_live_media_conf_t     media;
+} ngx_stream_live_srv_conf_t;
+
+typedef struct {
+    ngx_stream_session_t        *session;
+    ngx_connection_t            *connection;
+    ngx_stream_live_srv_conf_t  *conf;
+    lv_rtmp_session_t           *rtmp;
+    lv_flv_t                    *flv;          /* while publishing */
+    ngx_live_publisher_t        *publisher;    /* while publishing */
+    ngx_str_t                    stream;       /* id, once known */
+    ngx_str_t                    encoder;
+    const char                  *reason;       /* why it ended, for the log */
+    unsigned                     progress:1;   /* a message came */
+    unsigned                     closing:1;    /* only its end is left */
+    unsigned                     lingering:1;  /* timer set for that */
+    unsigned                     refused:1;
+    unsigned                     displaced:1;
+} ngx_live_rtmp_ctx_t;
+
+extern ngx_module_t             ngx_stream_live_module;
+extern const lv_rtmp_handler_t  ngx_live_rtmp_handler;
+
+/* The stream{} content handler. */
+void ngx_live_rtmp_init(ngx_stream_session_t *s);
+
+/* Ends the connection's publish, if there is one. */
+void ngx_live_rtmp_unpublish(ngx_live_rtmp_ctx_t *ctx, ngx_live_stop_e why,
+    const char *text);
+
+/* A ngx_live_publish_t's close. */
+void ngx_live_rtmp_closed(void *data, ngx_live_stop_e why);
+
+#endif

@@ -1,0 +1,211 @@
+/*
+ * RTMP audio and video messages (FLV tag bodies) as frames for the packager.
+ *
+ * Streaming: a message is announced with its length, then its bytes come in
+ * pieces of any size and go straight on; what is kept is a header, a codec
+ * configuration, or what stands in front of a picture's first slice (4 KiB).
+ * Audio and video messages may interleave, each has its own state.
+ *
+ *   lv_flv_begin(f, p, LV_FLV_VIDEO, timestamp, length, now)
+ *   lv_flv_data(f, LV_FLV_VIDEO, bytes, n) …
+ *   lv_flv_end(f, LV_FLV_VIDEO)           or lv_flv_abort()
+ *
+ * Every call returns LV_OK or LV_ERROR. LV_ERROR ends the publishing: f->err
+ * says why in words for the log and for the encoder's user, f->displaced
+ * whether it is because the packager was displaced; the only calls allowed
+ * then are lv_flv_abort_all() and forgetting it. Frames that cannot be used
+ * are dropped, counted and told by an event; they are no error.
+ *
+ * Sources: Adobe Flash Video File Format 10.1 E.4; Enhanced RTMP v2 (the
+ * extended headers); ISO/IEC 14496-10 7.4.1, 14496-15 5.3.3.
+ *
+ * What is done with a picture's NAL units:
+ *   1 - 5           written, with 4 byte lengths whatever came
+ *   6 SEI           written up to 8 of them or 16 KiB a picture, then dropped
+ *   7, 8 SPS, PPS   not written; a different one makes a new configuration
+ *                   with the next key frame (a different PPS in front of
+ *                   another picture is written there, too)
+ *   9 - 12          dropped (delimiters, end of sequence or stream, filler)
+ *   0, 24 - 31      dropped and counted
+ *
+ * What is a key frame: the NAL types decide, not the flag in the message: an
+ * IDR picture; and, where none came for 10 s (intra refresh, open GOPs), a
+ * picture with a recovery point SEI. Only where more than 4 KiB stand in front
+ * of the first slice is the flag believed.
+ */
+
+#ifndef LV_FLV_H
+#define LV_FLV_H
+
+#include "lv_base.h"
+#include "lv_aac.h"
+#include "lv_avc.h"
+#include "lv_packager.h"
+#include "lv_timeline.h"
+
+/* RTMP message types. */
+#define LV_FLV_AUDIO        8
+#define LV_FLV_VIDEO        9
+
+#define LV_FLV_HOLD         4096    /* in front of the first slice; also the
+                                       largest sequence header */
+#define LV_FLV_SEI_COUNT    8       /* a picture */
+#define LV_FLV_SEI_BYTES    16384
+#define LV_FLV_IDR_WAIT_MS  10000   /* then a recovery point will do */
+#define LV_FLV_BROKEN_MAX   250     /* unreadable messages in a row */
+
+typedef enum {
+    LV_FLV_CONFIG = 1,       /* a track's configuration is new or changed;
+                                text: "avc1.64001f 1280x720", "mp4a.40.2 …" */
+    LV_FLV_REFUSED,          /* audio cannot be carried, video goes on; once a
+                                codec or configuration */
+    LV_FLV_HELD,             /* frames come but no configuration; once */
+    LV_FLV_BROKEN,           /* messages are unreadable; once a run of them */
+    LV_FLV_SKIPPED,          /* something is left out on purpose; once a kind:
+                                SEI flood, further tracks */
+    LV_FLV_ANNEXB,           /* start codes inside RTMP, converted; once */
+    LV_FLV_JUMP,             /* the encoder's clock jumped; once a jump */
+    LV_FLV_END               /* end of sequence from the encoder */
+} lv_flv_event_t;
+
+/* `text` lives only for the call and is printable ASCII. */
+typedef void (*lv_flv_event_pt)(void *ctx, lv_flv_event_t ev,
+    const char *text);
+
+typedef struct {
+    uint32_t  audio_margin_ms;      /* 0: the default of lv_timeline.h */
+    uint32_t  jump_ms;              /* 0: the default */
+} lv_flv_conf_t;
+
+/* What onMetaData said; for status pages, never trusted over packets. 0 or
+ * empty: not said. */
+typedef struct {
+    uint32_t  width, height;
+    uint32_t  rate_milli;
+    uint32_t  video_kbps, audio_kbps;
+    uint32_t  sample_rate;
+    char      video_codec[8];       /* "7", "avc1", … as it came */
+    char      audio_codec[8];
+    char      encoder[64];          /* printable ASCII */
+} lv_flv_meta_t;
+
+typedef struct {
+    uint64_t  video_frames;         /* begun at the packager */
+    uint64_t  audio_frames;
+    uint64_t  key_frames;
+    uint64_t  declined;             /* by the packager */
+    uint64_t  held;                 /* no configuration yet */
+    uint64_t  broken;               /* unreadable messages */
+    uint64_t  refused;              /* messages of refused codecs or tracks */
+    uint64_t  late;                 /* too far back in time */
+    uint64_t  sei_dropped;
+    uint64_t  nal_dropped;          /* of no known use */
+    uint64_t  configs;              /* new or changed configurations */
+} lv_flv_stat_t;
+
+/* The fields below are lv_flv*.c's own. */
+
+/* One message on its way; the same for audio and video. */
+typedef struct {
+    uint8_t         state;
+    bool            open;           /* between begin and end */
+    bool            frame;          /* begun at the packager */
+    uint8_t         head_len;
+    uint8_t         head[32];       /* bytes of a header being collected */
+    uint8_t         packet;         /* packet type */
+    uint8_t         multi;          /* several tracks: 1 + their type */
+    bool            legacy;         /* the header of before enhanced RTMP */
+    uint32_t        fourcc;
+    uint32_t        timestamp;
+    uint32_t        left;           /* bytes of the message to come */
+    uint32_t        body;           /* bytes of this track's body to come */
+    uint64_t        now_ms;
+    lv_packager_t  *packager;
+} lv_flv_message_t;
+
+typedef struct {
+    lv_flv_message_t  m;
+    int               track;        /* packager's handle, -1: none yet */
+    uint8_t           frame_type;
+    int32_t           cts;
+
+    /* the NAL filter, lv_flv_nal.c */
+    uint8_t           nal_state;
+    uint8_t           nal_to;       /* where its bytes go */
+    uint8_t           nal_type;
+    uint8_t           length_size;  /* of the source */
+    uint8_t           length_got;
+    bool              annexb;       /* seen on this stream */
+    bool              vcl;          /* a slice has been seen */
+    bool              recovery;     /* a recovery point SEI has been seen */
+    bool              sets_changed; /* since the last picture */
+    bool              started;      /* idr_ms is valid */
+    uint32_t          nal_left;     /* length prefixed: bytes to come */
+    uint32_t          nal_len;      /* bytes written */
+    uint32_t          nal_at;       /* where its length stands in the sample */
+    uint32_t          zeros;        /* start codes: zero bytes held back */
+    uint32_t          out;          /* bytes of the sample so far */
+    uint32_t          sei_count, sei_bytes;
+    uint64_t          idr_ms;       /* last IDR, or the first picture */
+    uint32_t          broken_run;
+
+    uint32_t          hold_len;
+    uint32_t          set_len;
+    uint8_t           hold[LV_FLV_HOLD];
+    uint8_t           set[LV_AVC_SET_MAX];      /* SPS or PPS coming in */
+    lv_avc_config_t   config;       /* what the packager has */
+    lv_avc_config_t   next;         /* what comes with the next key frame */
+} lv_flv_video_t;
+
+typedef struct {
+    lv_flv_message_t  m;
+    int               track;
+    bool              adts;         /* the configuration came with frames */
+    uint8_t           skip;         /* ADTS: bytes of a checksum to come */
+    uint32_t          frame_left;   /* bytes of this frame to come */
+    uint32_t          frame_no;     /* in this message */
+    uint32_t          refused;      /* codec or FourCC last told of */
+    uint32_t          config_len;   /* the last that came, usable or not */
+    uint8_t           config[LV_AAC_CONFIG_MAX];
+    lv_aac_t          aac;          /* the same, parsed */
+    uint32_t          collect_len;
+    uint8_t           collect[LV_AAC_CONFIG_MAX];
+} lv_flv_audio_t;
+
+typedef struct {
+    lv_flv_event_pt  event;
+    void            *ctx;
+    const char      *err;
+    bool             displaced;
+    uint32_t         told;          /* bit set of events given once */
+    lv_timeline_t    timeline;      /* read skew_ms and the counts from here */
+    lv_flv_meta_t    meta;
+    lv_flv_stat_t    stat;
+    lv_flv_video_t   video;
+    lv_flv_audio_t   audio;
+} lv_flv_t;
+
+/* conf NULL: defaults. No memory is allocated, there is nothing to free. */
+void lv_flv_init(lv_flv_t *f, const lv_flv_conf_t *conf,
+    lv_flv_event_pt event, void *ctx);
+
+/* A message begins: RTMP's absolute time stamp as it came (32 bits), and the
+ * length of its payload. One that is still open is aborted. */
+int lv_flv_begin(lv_flv_t *f, lv_packager_t *p, unsigned type,
+    uint32_t timestamp_ms, uint32_t len, uint64_t now_ms);
+/* Bytes beyond the announced length are ignored. */
+int lv_flv_data(lv_flv_t *f, unsigned type, const uint8_t *data, size_t n);
+/* Ends it; one that is shorter than announced is aborted. */
+int lv_flv_end(lv_flv_t *f, unsigned type);
+void lv_flv_abort(lv_flv_t *f, unsigned type);
+/* Both types; before the packager is lost, finished or destroyed. */
+void lv_flv_abort_all(lv_flv_t *f);
+
+/* A property of onMetaData (of the object or ECMA array in it); the caller
+ * walks the AMF and calls one of these for each. Names that mean nothing here,
+ * and values out of any reason, are ignored. */
+void lv_flv_meta_number(lv_flv_t *f, const char *name, size_t len, double v);
+void lv_flv_meta_string(lv_flv_t *f, const char *name, size_t len,
+    const char *s, size_t n);
+
+#endif

@@ -1,0 +1,623 @@
+#include "lv_flv_priv.h"
+
+/*
+ * The NAL filter: bytes of a picture in, bytes of a sample out.
+ *
+ * Length prefixed:  LENGTH -> TYPE -> BYTES -> LENGTH …
+ * Start codes:      SCAN, where a unit's end is known only when the next start
+ *                   code (or the end) is there: its length is written as 0
+ *                   and overwritten later.
+ *
+ * Which of both it is, is seen from the first five bytes (PEEK).
+ */
+enum {
+    LV_NAL_S_PEEK = 0,
+    LV_NAL_S_LENGTH,
+    LV_NAL_S_TYPE,
+    LV_NAL_S_BYTES,
+    LV_NAL_S_SCAN
+};
+
+enum {
+    LV_NAL_TO_NOTHING = 0,   /* dropped */
+    LV_NAL_TO_SAMPLE,
+    LV_NAL_TO_SET            /* a parameter set: collected in v->set */
+};
+
+#define LV_NAL_PEEK  5
+
+
+void
+lv_flv_nal_forget(lv_flv_video_t *v)
+{
+    v->hold_len = 0;
+    v->sei_count = 0;
+    v->sei_bytes = 0;
+    v->recovery = false;
+}
+
+
+void
+lv_flv_nal_start(lv_flv_t *f)
+{
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+
+    /* What a message without a slice left in hold stays in front of the
+     * picture: some send each NAL unit in a message of its own. */
+
+    v->nal_state = LV_NAL_S_PEEK;
+    v->nal_to = LV_NAL_TO_NOTHING;
+    v->length_got = 0;
+    v->nal_left = 0;
+    v->nal_len = 0;
+    v->zeros = 0;
+    v->vcl = false;
+    v->out = 0;
+    v->m.head_len = 0;
+}
+
+
+int
+lv_flv_nal_write(lv_flv_t *f, const uint8_t *p, size_t n)
+{
+    int              rc;
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+
+    if (!v->m.frame) {
+
+        if (n <= LV_FLV_HOLD - v->hold_len) {
+            memcpy(v->hold + v->hold_len, p, n);
+            v->hold_len += (uint32_t) n;
+            return LV_OK;
+        }
+
+        /* frame types 1 and 4: key frames, the second kind made by a server */
+        rc = lv_flv_video_picture(f, v->frame_type == 1
+                                     || v->frame_type == 4);
+        if (rc != LV_OK) {
+            return rc;
+        }
+    }
+
+    rc = lv_packager_data(v->m.packager, v->track, p, n);
+
+    if (rc == LV_ERROR) {
+        return lv_flv_displaced(f);
+    }
+
+    if (rc != LV_OK) {
+        lv_packager_frame_abort(v->m.packager, v->track);
+        v->m.frame = false;
+        v->m.state = LV_FLV_S_SKIP;
+        lv_flv_nal_forget(v);
+        f->stat.declined++;
+        return LV_DECLINED;
+    }
+
+    v->out += (uint32_t) n;
+
+    return LV_OK;
+}
+
+
+static void
+lv_flv_nal_patch(lv_flv_video_t *v, uint32_t at, const uint8_t *p, size_t n)
+{
+    if (v->m.frame) {
+        lv_packager_patch(v->m.packager, v->track, at, p, n);
+        return;
+    }
+
+    memcpy(v->hold + at, p, n);
+}
+
+
+static int
+lv_flv_nal_slice(lv_flv_t *f, bool idr)
+{
+    bool               key;
+    lv_flv_video_t    *v;
+
+    v = &f->video;
+
+    if (v->vcl) {
+        return LV_OK;
+    }
+
+    v->vcl = true;
+
+    if (!v->started || idr) {
+        v->started = true;
+        v->idr_ms = v->m.now_ms;
+    }
+
+    key = idr || (v->recovery
+                  && v->m.now_ms >= v->idr_ms + LV_FLV_IDR_WAIT_MS);
+
+    /* too much stood in front of it, and it has begun already */
+    if (v->m.frame) {
+        return LV_OK;
+    }
+
+    return lv_flv_video_picture(f, key);
+}
+
+
+static bool
+lv_flv_nal_sei_fits(lv_flv_t *f, uint32_t len)
+{
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+
+    if (v->sei_count < LV_FLV_SEI_COUNT && len <= LV_FLV_SEI_BYTES
+        && v->sei_bytes <= LV_FLV_SEI_BYTES - len)
+    {
+        v->sei_count++;
+        v->sei_bytes += len;
+        return true;
+    }
+
+    f->stat.sei_dropped++;
+    lv_flv_tell_once(f, LV_FLV_ONCE_SEI, LV_FLV_SKIPPED,
+                     "too much SEI in a picture, some is dropped");
+
+    return false;
+}
+
+
+/* A unit begins with this byte; `len` is 0 where it is not known yet. */
+static int
+lv_flv_nal_begin(lv_flv_t *f, uint8_t head, uint32_t len)
+{
+    int              rc;
+    uint8_t          length[4];
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+
+    v->nal_type = head & 0x1f;
+    v->nal_to = LV_NAL_TO_NOTHING;
+    v->nal_len = 0;
+
+    if ((head & 0x80) || v->nal_type == 0 || v->nal_type > 23) {
+        f->stat.nal_dropped++;
+        return LV_OK;
+    }
+
+    switch (v->nal_type) {
+
+    case LV_NAL_SPS:
+    case LV_NAL_PPS:
+        v->nal_to = LV_NAL_TO_SET;
+        v->set_len = 0;
+        return LV_OK;
+
+    case LV_NAL_AUD:
+    case LV_NAL_END_SEQUENCE:
+    case LV_NAL_END_STREAM:
+    case LV_NAL_FILLER:
+        return LV_OK;
+
+    case LV_NAL_SEI:
+        if (!lv_flv_nal_sei_fits(f, len)) {
+            return LV_OK;
+        }
+
+        break;
+
+    case LV_NAL_SLICE: case LV_NAL_PARTITION_A: case 3: case 4:
+    case LV_NAL_IDR:
+        rc = lv_flv_nal_slice(f, v->nal_type == LV_NAL_IDR);
+
+        if (rc != LV_OK) {
+            return rc;
+        }
+
+        break;
+    }
+
+    /* the place is taken before writing: that may begin the frame and move
+     * what is held */
+    v->nal_to = LV_NAL_TO_SAMPLE;
+    v->nal_at = v->m.frame ? v->out : v->hold_len;
+
+    lv_put32(length, len);
+
+    return lv_flv_nal_write(f, length, 4);
+}
+
+
+/* With start codes, that an SEI unit is too long is known only when it is:
+ * what is there of it is made filler data, which nobody reads. */
+static size_t
+lv_flv_nal_sei_cut(lv_flv_t *f, size_t n)
+{
+    lv_flv_video_t  *v;
+
+    static const uint8_t  filler[1] = { LV_NAL_FILLER };
+
+    v = &f->video;
+
+    if (n <= LV_FLV_SEI_BYTES - v->sei_bytes) {
+        v->sei_bytes += (uint32_t) n;
+        return n;
+    }
+
+    if (v->sei_bytes < LV_FLV_SEI_BYTES) {
+        v->sei_bytes = LV_FLV_SEI_BYTES;
+        v->sei_count--;
+        (void) lv_flv_nal_sei_fits(f, 1);
+    }
+
+    lv_flv_nal_patch(v, v->nal_at + 4, filler, 1);
+
+    return 0;
+}
+
+
+static int
+lv_flv_nal_bytes(lv_flv_t *f, const uint8_t *p, size_t n)
+{
+    size_t           room;
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+
+    switch (v->nal_to) {
+
+    case LV_NAL_TO_SET:
+        room = LV_AVC_SET_MAX - v->set_len;
+
+        if (n > room) {
+            v->nal_to = LV_NAL_TO_NOTHING;
+            f->stat.nal_dropped++;
+            return LV_OK;
+        }
+
+        memcpy(v->set + v->set_len, p, n);
+        v->set_len += (uint32_t) n;
+        return LV_OK;
+
+    case LV_NAL_TO_SAMPLE:
+        if (v->nal_type == LV_NAL_SEI && v->nal_state == LV_NAL_S_SCAN) {
+            n = lv_flv_nal_sei_cut(f, n);
+        }
+
+        v->nal_len += (uint32_t) n;
+        return n ? lv_flv_nal_write(f, p, n) : LV_OK;
+
+    default:
+        return LV_OK;
+    }
+}
+
+
+static void
+lv_flv_nal_finish(lv_flv_t *f)
+{
+    uint8_t          length[4];
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+
+    if (v->nal_to == LV_NAL_TO_SET) {
+
+        switch (lv_avc_config_set(&v->next, v->set, v->set_len)) {
+        case LV_OK:
+            v->sets_changed = true;
+            break;
+        case LV_ERROR:
+            f->stat.nal_dropped++;
+            break;
+        }
+    }
+
+    if (v->nal_to == LV_NAL_TO_SAMPLE) {
+
+        if (v->nal_state == LV_NAL_S_SCAN) {
+            lv_put32(length, v->nal_len);
+            lv_flv_nal_patch(v, v->nal_at, length, 4);
+        }
+
+        if (v->nal_type == LV_NAL_SEI && !v->m.frame
+            && lv_avc_sei_has(v->hold + v->nal_at + 4, v->nal_len,
+                              LV_SEI_RECOVERY_POINT))
+        {
+            v->recovery = true;
+        }
+    }
+
+    v->nal_to = LV_NAL_TO_NOTHING;
+}
+
+
+/* ---- length prefixed --------------------------------------------------- */
+
+static int
+lv_flv_nal_prefixed(lv_flv_t *f, const uint8_t *p, size_t n, uint32_t left)
+{
+    int              rc;
+    size_t           take;
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+
+    /* `left`: bytes of the body from p on */
+
+    while (n) {
+        take = 1;
+        rc = LV_OK;
+
+        switch (v->nal_state) {
+
+        case LV_NAL_S_LENGTH:
+            v->nal_left = (v->nal_left << 8) | *p;
+
+            if (++v->length_got < v->length_size) {
+                break;
+            }
+
+            v->length_got = 0;
+
+            if (v->nal_left > left - 1) {
+                return lv_flv_video_broken(f, "a NAL unit is longer than its"
+                                              " message");
+            }
+
+            if (v->nal_left) {
+                v->nal_state = LV_NAL_S_TYPE;
+            }
+
+            break;
+
+        case LV_NAL_S_TYPE:
+            rc = lv_flv_nal_begin(f, *p, v->nal_left);
+
+            if (rc != LV_OK) {
+                return rc;
+            }
+
+            v->nal_state = LV_NAL_S_BYTES;
+            take = 0;
+            break;
+
+        default:
+            take = n < v->nal_left ? n : v->nal_left;
+            rc = lv_flv_nal_bytes(f, p, take);
+            v->nal_left -= (uint32_t) take;
+
+            if (rc == LV_OK && v->nal_left == 0) {
+                lv_flv_nal_finish(f);
+                v->nal_state = LV_NAL_S_LENGTH;
+            }
+        }
+
+        if (rc != LV_OK) {
+            return rc;
+        }
+
+        p += take;
+        n -= take;
+        left -= (uint32_t) take;
+    }
+
+    return LV_OK;
+}
+
+
+/* ---- start codes ------------------------------------------------------- */
+
+/* Zero bytes that turned out to be the unit's own. */
+static int
+lv_flv_nal_zeros(lv_flv_t *f)
+{
+    int              rc;
+    uint32_t         n;
+    lv_flv_video_t  *v;
+
+    static const uint8_t  zeros[64];
+
+    v = &f->video;
+
+    while (v->zeros) {
+        n = v->zeros < sizeof(zeros) ? v->zeros : (uint32_t) sizeof(zeros);
+        v->zeros -= n;
+        rc = lv_flv_nal_bytes(f, zeros, n);
+
+        if (rc != LV_OK) {
+            return rc;
+        }
+    }
+
+    return LV_OK;
+}
+
+
+static int
+lv_flv_nal_scan(lv_flv_t *f, const uint8_t *p, size_t n)
+{
+    int              rc;
+    size_t           take;
+    const uint8_t   *zero;
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+
+    while (n) {
+
+        if (*p == 0) {
+            v->zeros++;
+            p++;
+            n--;
+            continue;
+        }
+
+        if (v->zeros >= 2 && *p == 1) {
+            lv_flv_nal_finish(f);
+            v->zeros = 0;
+            v->length_got = 1;               /* the next byte is a header */
+            p++;
+            n--;
+            continue;
+        }
+
+        if (v->length_got) {
+            v->length_got = 0;
+            v->zeros = 0;                    /* a header of 0 is no unit */
+            rc = lv_flv_nal_begin(f, *p, 0);
+
+        } else {
+            rc = lv_flv_nal_zeros(f);
+        }
+
+        if (rc != LV_OK) {
+            return rc;
+        }
+
+        zero = memchr(p, 0, n);
+        take = zero ? (size_t) (zero - p) : n;
+        rc = lv_flv_nal_bytes(f, p, take);
+
+        if (rc != LV_OK) {
+            return rc;
+        }
+
+        p += take;
+        n -= take;
+    }
+
+    return LV_OK;
+}
+
+
+/* ---- which of both ----------------------------------------------------- */
+
+static bool
+lv_flv_nal_head_ok(uint8_t head)
+{
+    return !(head & 0x80) && (head & 0x1f) >= 1 && (head & 0x1f) <= 23;
+}
+
+
+/*
+ * 00 00 00 01 is a start code, or the length of a unit of one byte: those are
+ * only an end of sequence or of stream. 00 00 01 xx is a start code, or a
+ * length of 256 … 511: the length wins where both make sense, as encoders that
+ * use start codes begin a picture with the long one (7.4.1.2.3, zero_byte).
+ */
+static bool
+lv_flv_nal_is_annexb(const lv_flv_video_t *v, const uint8_t *d, size_t n,
+    uint32_t body)
+{
+    bool     prefixed;
+    uint8_t  type;
+
+    if (n < 4 || d[0] != 0 || d[1] != 0) {
+        return false;
+    }
+
+    if (d[2] == 0 && d[3] == 1) {
+        type = n > 4 ? d[4] & 0x1f : 0;
+        prefixed = v->length_size == 4 && !v->annexb
+                   && (type == LV_NAL_END_SEQUENCE
+                       || type == LV_NAL_END_STREAM);
+        return !prefixed;
+    }
+
+    if (d[2] == 0 && d[3] == 0) {
+        return v->annexb;                    /* more leading zeros */
+    }
+
+    if (d[2] != 1 || !lv_flv_nal_head_ok(d[3])) {
+        return false;
+    }
+
+    if (v->annexb || v->length_size < 4) {
+        return true;
+    }
+
+    prefixed = n > 4 && (0x100u | d[3]) <= body - 4
+               && lv_flv_nal_head_ok(d[4]);
+
+    return !prefixed;
+}
+
+
+static int
+lv_flv_nal_decide(lv_flv_t *f, uint32_t body)
+{
+    size_t           n;
+    uint8_t          peek[LV_NAL_PEEK];
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+
+    n = v->m.head_len;
+    memcpy(peek, v->m.head, n);
+
+    if (lv_flv_nal_is_annexb(v, peek, n, body)) {
+        v->annexb = true;
+        lv_flv_tell_once(f, LV_FLV_ONCE_ANNEXB, LV_FLV_ANNEXB,
+                         "start codes inside RTMP, converted");
+
+        v->nal_state = LV_NAL_S_SCAN;
+        v->length_got = 0;
+        return lv_flv_nal_scan(f, peek, n);
+    }
+
+    v->nal_state = LV_NAL_S_LENGTH;
+
+    return lv_flv_nal_prefixed(f, peek, n, body);
+}
+
+
+int
+lv_flv_nal_data(lv_flv_t *f, const uint8_t *p, size_t n)
+{
+    int              rc;
+    uint32_t         left;
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+    left = v->m.body;                        /* from p on */
+
+    while (n && v->nal_state == LV_NAL_S_PEEK) {
+        v->m.head[v->m.head_len++] = *p++;
+        n--;
+        left--;
+
+        if (v->m.head_len < LV_NAL_PEEK && left) {
+            continue;
+        }
+
+        rc = lv_flv_nal_decide(f, left + v->m.head_len);
+
+        if (rc != LV_OK || v->m.state != LV_FLV_S_NALS) {
+            return rc;
+        }
+    }
+
+    if (n == 0) {
+        return LV_OK;
+    }
+
+    return v->nal_state == LV_NAL_S_SCAN ? lv_flv_nal_scan(f, p, n)
+                                         : lv_flv_nal_prefixed(f, p, n, left);
+}
+
+
+void
+lv_flv_nal_end(lv_flv_t *f)
+{
+    /* A length that is cut off is padding; a unit with a length cannot be cut
+     * off, it was compared with the message's. */
+
+    if (f->video.nal_state == LV_NAL_S_SCAN) {
+        lv_flv_nal_finish(f);
+    }
+}

@@ -1,0 +1,146 @@
+/*
+ * Between lv_flv.c (messages, events), lv_flv_video.c (video headers and
+ * pictures), lv_flv_nal.c (the NAL filter) and lv_flv_audio.c.
+ */
+
+#ifndef LV_FLV_PRIV_H
+#define LV_FLV_PRIV_H
+
+#include "lv_flv.h"
+
+#define LV_FLV_FOURCC(a, b, c, d)                                             \
+    ((uint32_t) (a) << 24 | (uint32_t) (b) << 16 | (uint32_t) (c) << 8 | (d))
+
+#define LV_FLV_AVC1   LV_FLV_FOURCC('a', 'v', 'c', '1')
+#define LV_FLV_MP4A   LV_FLV_FOURCC('m', 'p', '4', 'a')
+
+/* Tracks of the time line. */
+#define LV_FLV_TRACK_VIDEO  0
+#define LV_FLV_TRACK_AUDIO  1
+
+/* lv_flv_message_t.state */
+enum {
+    LV_FLV_S_HEAD = 0,       /* header of the message */
+    LV_FLV_S_TRACK,          /* header of a track's body */
+    LV_FLV_S_CONFIG,         /* a configuration is collected */
+    LV_FLV_S_NALS,           /* video: through the NAL filter */
+    LV_FLV_S_PEEK,           /* audio: is it ADTS? */
+    LV_FLV_S_FRAME,          /* audio: a frame's bytes */
+    LV_FLV_S_SKIP            /* the rest of the body is of no use */
+};
+
+/* Packet types of the extended headers; the legacy ones 0 … 2 are the same. */
+enum {
+    LV_FLV_P_CONFIG = 0,
+    LV_FLV_P_FRAMES = 1,
+    LV_FLV_P_END = 2,
+    LV_FLV_P_FRAMES_X = 3,   /* video: without composition time */
+    LV_FLV_P_META = 4,       /* video: metadata, audio: channel order */
+    LV_FLV_P_AUDIO_MULTI = 5,
+    LV_FLV_P_VIDEO_MULTI = 6,
+    LV_FLV_P_MODEX = 7
+};
+
+/* Types of multitrack messages, plus 1. */
+enum {
+    LV_FLV_M_ONE = 1,
+    LV_FLV_M_MANY = 2,
+    LV_FLV_M_MANY_CODECS = 3
+};
+
+/* Events that are given once in a publishing: bits of lv_flv_t.told. */
+enum {
+    LV_FLV_ONCE_HELD_VIDEO = 0x01,
+    LV_FLV_ONCE_HELD_AUDIO = 0x02,
+    LV_FLV_ONCE_SEI = 0x04,
+    LV_FLV_ONCE_TRACKS = 0x08,
+    LV_FLV_ONCE_ANNEXB = 0x10,
+    LV_FLV_ONCE_BLOCKS = 0x20
+};
+
+void lv_flv_tell(lv_flv_t *f, lv_flv_event_t ev, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void lv_flv_tell_once(lv_flv_t *f, uint32_t bit, lv_flv_event_t ev,
+    const char *text);
+int lv_flv_fail(lv_flv_t *f, const char *err);
+int lv_flv_displaced(lv_flv_t *f);
+
+/* Copies a FourCC as printable text; `out` has 5 bytes. */
+const char *lv_flv_fourcc_text(uint32_t fourcc, char *out);
+
+/* ---- messages: HEAD, then for each track TRACK and a body state -------- */
+
+static inline bool
+lv_flv_in_head(const lv_flv_message_t *m)
+{
+    return m->state == LV_FLV_S_HEAD || m->state == LV_FLV_S_TRACK;
+}
+
+static inline void
+lv_flv_head_byte(lv_flv_message_t *m, uint8_t byte)
+{
+    m->head[m->head_len++] = byte;
+    m->left--;
+
+    if (m->body) {
+        m->body--;
+    }
+}
+
+/* Nothing in the rest of the message is of use. */
+static inline void
+lv_flv_skip(lv_flv_message_t *m)
+{
+    m->state = LV_FLV_S_SKIP;
+    m->multi = 0;
+    m->body = m->left;
+}
+
+/* Behind a track's body: the next one's header, if there is one. */
+static inline void
+lv_flv_next_track(lv_flv_message_t *m)
+{
+    if (m->multi > LV_FLV_M_ONE && m->left) {
+        m->state = LV_FLV_S_TRACK;
+        m->head_len = 0;
+        m->body = 0;
+        return;
+    }
+
+    lv_flv_skip(m);
+}
+
+/* The extended header (Enhanced RTMP v2; ExVideoTagHeader and ExAudioTagHeader
+ * are alike): m->head is what is at hand. Sets packet, multi and fourcc.
+ * LV_AGAIN: more is needed; LV_DECLINED: makes no sense. */
+int lv_flv_ex_head(lv_flv_message_t *m, unsigned multi_packet);
+/* The length of what stands in front of a track in a multitrack message (0 in
+ * others), and reading it when it is complete: track id, m->fourcc, m->body.
+ * LV_DECLINED: it is longer than the message. */
+size_t lv_flv_ex_track_len(const lv_flv_message_t *m);
+int lv_flv_ex_track(lv_flv_message_t *m, unsigned *id);
+
+
+/* ---- video ------------------------------------------------------------- */
+
+int lv_flv_video_data(lv_flv_t *f, const uint8_t *p, size_t n);
+/* Something in the message cannot be read: the frame is taken back. */
+int lv_flv_video_broken(lv_flv_t *f, const char *why);
+/* The first slice is here (or too much in front of it): begins the frame.
+ * LV_DECLINED: it is not wanted. */
+int lv_flv_video_picture(lv_flv_t *f, bool key);
+
+void lv_flv_nal_start(lv_flv_t *f);
+/* Forgets what is held in front of a picture. */
+void lv_flv_nal_forget(lv_flv_video_t *v);
+int lv_flv_nal_data(lv_flv_t *f, const uint8_t *p, size_t n);
+void lv_flv_nal_end(lv_flv_t *f);
+/* Bytes of the sample: to the packager, or held until the frame has begun. */
+int lv_flv_nal_write(lv_flv_t *f, const uint8_t *p, size_t n);
+
+
+/* ---- audio ------------------------------------------------------------- */
+
+int lv_flv_audio_data(lv_flv_t *f, const uint8_t *p, size_t n);
+
+#endif

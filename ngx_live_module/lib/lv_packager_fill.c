@@ -1,0 +1,511 @@
+/*
+ * What is put where nothing came: the last key frame again, silence.
+ *
+ * When is a track filled? When the cell that it should have a part of has been
+ * over for so long, by the other tracks' media time or by the clock, that what
+ * it still has to say about it is not waited for. How long depends on how late
+ * it usually is (an encoder may always send sound half a second behind the
+ * picture), and a track that has been silent for a while is not waited for at
+ * all, until it comes back.
+ */
+
+#include "lv_fmp4_read.h"
+#include "lv_packager_int.h"
+
+#define MOOF_MAX  8448               /* of LV_PACK_SAMPLES samples */
+
+
+/* ---- repeated samples -------------------------------------------------- */
+
+/* The newest part of the track that has a key frame. */
+int
+lv_pack_key_find(lv_packager_t *p, lv_pack_track_t *t, lv_part_ref_t *ref)
+{
+    uint32_t  i, seq;
+
+    if (t->track == NULL || lv_track_newest(p->st, t->track, ref) != LV_OK) {
+        return LV_DECLINED;
+    }
+
+    for (i = 0, seq = ref->info.seq; i < LV_RING; i++, seq--) {
+        if (ref->info.key_len) {
+            return LV_OK;
+        }
+
+        if (seq == 0 || lv_track_part(p->st, t->track, seq - 1, ref) != LV_OK)
+        {
+            break;
+        }
+    }
+
+    return LV_DECLINED;
+}
+
+
+/* Bytes [at, at + n) of a part, at most `size` of them. */
+static size_t
+part_read(lv_packager_t *p, const lv_part_ref_t *ref, uint32_t at,
+    uint8_t *buf, size_t size)
+{
+    size_t          n, len, done;
+    lv_run_t        it;
+    const uint8_t  *data;
+
+    memset(&it, 0, sizeof(it));
+    done = 0;
+
+    while (done < size && lv_part_run(p->st, ref, &it, &data, &n)) {
+        if (at >= n) {
+            at -= (uint32_t) n;
+            continue;
+        }
+
+        len = n - at < size - done ? n - at : size - done;
+        memcpy(buf + done, data + at, len);
+        done += len;
+        at = 0;
+    }
+
+    return done;
+}
+
+
+/* The composition offset of the sample at key_off. */
+static int32_t
+key_cts(lv_packager_t *p, const lv_part_ref_t *ref)
+{
+    size_t                 len;
+    uint8_t                buf[MOOF_MAX];
+    const char            *err;
+    lv_fmp4_moof_t         moof;
+    lv_fmp4_read_sample_t  s;
+
+    len = part_read(p, ref, 0, buf, sizeof(buf));
+
+    if (lv_fmp4_moof(&moof, buf, len, &err) != LV_OK) {
+        return 0;
+    }
+
+    while (lv_fmp4_next(&moof, &s) == LV_OK) {
+        if (s.offset == ref->info.key_off) {
+            return s.cts;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+key_write(lv_packager_t *p, lv_pack_track_t *t, const lv_part_ref_t *ref)
+{
+    int             rc;
+    size_t          n, left;
+    uint32_t        at;
+    lv_run_t        it;
+    const uint8_t  *data;
+
+    memset(&it, 0, sizeof(it));
+    at = ref->info.key_off;
+    left = ref->info.key_len;
+    rc = LV_OK;
+
+    while (left && rc == LV_OK && lv_part_run(p->st, ref, &it, &data, &n)) {
+        if (at >= n) {
+            at -= (uint32_t) n;
+            continue;
+        }
+
+        n = n - at < left ? n - at : left;
+        rc = lv_part_write(&t->w, data + at, n);
+        left -= n;
+        at = 0;
+    }
+
+    return rc == LV_OK && left == 0 ? LV_OK : LV_AGAIN;
+}
+
+
+/* One more sample: the track's last key frame, for that long. */
+static int
+key_repeat(lv_packager_t *p, lv_pack_track_t *t, int64_t duration)
+{
+    int                rc;
+    int32_t            cts;
+    uint32_t           at;
+    lv_part_ref_t      ref;
+    lv_fmp4_sample_t  *s;
+
+    if (t->n == LV_PACK_SAMPLES) {
+        return LV_AGAIN;
+    }
+
+    if (lv_pack_key_find(p, t, &ref) != LV_OK || lv_part_pin(p->st, &ref) != LV_OK) {
+        return LV_DECLINED;
+    }
+
+    rc = lv_pack_part_open(p, t);
+
+    if (rc == LV_OK) {
+        cts = key_cts(p, &ref);
+        at = t->w.len;
+        rc = key_write(p, t, &ref);
+
+        if (rc == LV_OK) {
+            s = &t->sample[t->n++];
+            s->size = ref.info.key_len;
+            s->duration = (uint32_t) duration;
+            s->cts = cts;
+            s->key = true;
+
+            t->pos += duration;
+            t->filled++;
+
+        } else {
+            lv_part_rewind(&t->w, at);
+            lv_pack_event_rare(p, LV_PACK_NO_MEMORY, "the store is full");
+        }
+    }
+
+    lv_part_unpin(p->st, ref.id);
+
+    return rc;
+}
+
+
+/* ---- sound ------------------------------------------------------------- */
+
+/* One more sample of silence. Where a codec's silence is not known, its last
+ * frame once, for as long as `pos` is away. */
+static int
+silence_add(lv_packager_t *p, lv_pack_track_t *t, int64_t duration,
+    int64_t pos)
+{
+    if (t->silence_len > 0) {
+        return lv_pack_sample_add(p, t, t->silence, (uint32_t) t->silence_len,
+                                  (uint32_t) duration, 0, true);
+    }
+
+    return key_repeat(p, t, pos - t->pos > duration ? pos - t->pos : duration);
+}
+
+
+/* Up to `pos`, where a real frame begins. What is less than a frame makes the
+ * sample before it longer. */
+int
+lv_pack_fill_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t pos)
+{
+    int      rc;
+    int64_t  rest;
+
+    lv_pack_frame_drop(t);
+
+    while (pos - t->pos >= t->frame_ts) {
+        rc = silence_add(p, t, lv_pack_audio_step(t), pos);
+
+        if (rc == LV_DECLINED) {
+            break;
+        }
+
+        if (rc == LV_AGAIN && t->n == LV_PACK_SAMPLES && t->joined) {
+            /* closed cells that wait for it may take some */
+            rc = t == p->lead ? lv_pack_cut_audio(p, t, false)
+                              : lv_pack_follow(p, t);
+            if (rc == LV_OK && t->n == LV_PACK_SAMPLES) {
+                return LV_AGAIN;
+            }
+        }
+
+        if (rc != LV_OK) {
+            return rc;
+        }
+    }
+
+    rest = pos - t->pos;
+
+    if (rest <= t->frame_ts / 8) {
+        return LV_OK;
+    }
+
+    if (t->n) {
+        lv_pack_pos_set(t, pos);
+        return LV_OK;
+    }
+
+    if (t->parts == 0) {
+        t->pos = pos;
+        t->start = pos;
+        return LV_OK;
+    }
+
+    return silence_add(p, t, rest, pos);
+}
+
+
+/* ---- waiting ----------------------------------------------------------- */
+
+/* How far the other tracks are. */
+int64_t
+lv_pack_front(const lv_packager_t *p, const lv_pack_track_t *but)
+{
+    int64_t           pos, front;
+    unsigned          i;
+    lv_pack_track_t  *t;
+
+    front = INT64_MIN;
+
+    for (i = 0; i < p->tracks; i++) {
+        t = p->track[i];
+
+        if (t == but || !t->joined) {
+            continue;
+        }
+
+        pos = lv_pack_to_90k(t, t->pos);
+
+        if (pos > front) {
+            front = pos;
+        }
+    }
+
+    return front;
+}
+
+
+/* How long a track is waited for, 90 kHz. */
+int64_t
+lv_pack_wait(const lv_packager_t *p, const lv_pack_track_t *t)
+{
+    int64_t  wait, least;
+
+    least = p->live ? p->target_90k : LV_PACK_START_MS * 90;
+    wait = t->lag * 5 / 4 + p->target_90k / 4;
+
+    if (wait < least) {
+        wait = least;
+    }
+
+    if (wait > LV_PACK_WAIT_MAX_MS * 90) {
+        wait = LV_PACK_WAIT_MAX_MS * 90;
+    }
+
+    return wait;
+}
+
+
+/* Is a track's part of a cell that ended at `end` not waited for any more? The
+ * others have been beyond it since since_ms, and are at `front` now. */
+bool
+lv_pack_waited(lv_packager_t *p, lv_pack_track_t *t, int64_t end,
+    int64_t front, uint64_t since_ms)
+{
+    int64_t  wait;
+
+    if (p->filling || t->dead || !t->configured) {
+        return true;
+    }
+
+    wait = lv_pack_wait(p, t);
+
+    if (t->in_frame) {
+        wait += LV_PACK_FRAME_MS * 90;
+    }
+
+    return front - end > wait
+           || (int64_t) (p->now_ms - since_ms) * 90 > wait;
+}
+
+
+static void
+filled(lv_packager_t *p, lv_pack_track_t *t, int64_t len)
+{
+    if (p->filling) {
+        return;
+    }
+
+    t->filled_90k += len;
+
+    if (t->filled_90k >= LV_PACK_DEAD_MS * 90) {
+        t->dead = true;
+    }
+
+    if (!t->told) {
+        t->told = true;
+        lv_pack_event(p, LV_PACK_FILLED,
+                      t->video ? "no video comes: the last key frame is shown"
+                               : "no audio comes: silence");
+    }
+}
+
+
+/* ---- filling ----------------------------------------------------------- */
+
+/* Makes a follower's part of the cell whole, or at least longer. */
+int
+lv_pack_fill_follower(lv_packager_t *p, lv_pack_track_t *t,
+    const lv_pack_cell_t *c)
+{
+    int      rc;
+    int64_t  pos;
+
+    lv_pack_frame_drop(t);
+
+    pos = lv_pack_from_90k(t, c->end);
+    t->anchored = false;
+
+    do {
+        rc = silence_add(p, t, lv_pack_audio_step(t), pos);
+        if (rc != LV_OK) {
+            return rc;
+        }
+
+        filled(p, t, lv_pack_to_90k(t, t->frame_ts));
+
+    } while (t->pos < pos);
+
+    return LV_OK;
+}
+
+
+static int
+fill_lead_video(lv_packager_t *p, lv_pack_track_t *t, int64_t end)
+{
+    int      rc;
+    int64_t  last;
+
+    if (t->n) {
+        /* what is there is shown a little longer */
+        last = t->pos - t->sample[t->n - 1].duration;
+
+        lv_pack_pos_set(t, end > last ? end : last + 1);
+        return LV_OK;
+    }
+
+    lv_pack_pos_set(t, p->end);
+
+    rc = key_repeat(p, t, end - p->end);
+
+    if (rc == LV_OK) {
+        /* what came after that key frame cannot be decoded behind it */
+        t->need_key = true;
+        filled(p, t, end - p->end);
+    }
+
+    return rc;
+}
+
+
+static int
+fill_lead_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t end)
+{
+    int      rc;
+    int64_t  pos;
+
+    pos = lv_pack_from_90k(t, end);
+    t->anchored = false;
+
+    while (t->n == 0 || pos - t->pos > t->frame_ts / 2) {
+        rc = silence_add(p, t, lv_pack_audio_step(t), pos);
+        if (rc != LV_OK) {
+            return rc;
+        }
+    }
+
+    return LV_OK;
+}
+
+
+/* Closes the open cell at `end` with what there is and what is made. */
+int
+lv_pack_fill_lead(lv_packager_t *p, int64_t end, uint16_t flags)
+{
+    int               rc;
+    lv_pack_track_t  *t;
+
+    t = p->lead;
+
+    lv_pack_frame_drop(t);
+
+    rc = t->video ? fill_lead_video(p, t, end) : fill_lead_audio(p, t, end);
+    if (rc != LV_OK) {
+        return rc;
+    }
+
+    return lv_pack_close(p, lv_pack_to_90k(t, t->pos), t->n, flags);
+}
+
+
+/* Flags for a cell that is filled without a publisher's say. */
+static uint16_t
+fill_flags(lv_packager_t *p, int64_t end)
+{
+    if (!p->filling && lv_pack_pending(p)) {
+        return LV_PART_LAST | LV_PART_BREAK;
+    }
+
+    return lv_pack_segment_end(p, end);
+}
+
+
+/* By the wall clock: everything that is due, and nothing before its time. */
+int
+lv_pack_fill_due(lv_packager_t *p)
+{
+    int       rc;
+    int64_t   media, end;
+    unsigned  n;
+
+    media = (int64_t) p->now_ms * 90 - p->pace;
+
+    for (n = 0; n < LV_RING; n++) {
+        end = p->end + p->part_90k;
+
+        if (end > media) {
+            break;
+        }
+
+        rc = lv_pack_fill_lead(p, end, fill_flags(p, end));
+        if (rc != LV_OK) {
+            return rc;
+        }
+    }
+
+    return LV_OK;
+}
+
+
+/* Is the leading video silent while the others go on? */
+int
+lv_pack_check_lead(lv_packager_t *p)
+{
+    int               rc;
+    int64_t           end, front;
+    lv_pack_track_t  *t;
+
+    t = p->lead;
+
+    while (t && t->video && p->started && !p->filling && !lv_pack_gone(p)) {
+        end = p->end + p->part_90k;
+        front = lv_pack_front(p, t);
+
+        if (front <= end) {
+            p->late_ms = 0;
+            break;
+        }
+
+        if (p->late_ms == 0) {
+            p->late_ms = p->now_ms;
+        }
+
+        if (!lv_pack_waited(p, t, end, front, p->late_ms)) {
+            break;
+        }
+
+        rc = lv_pack_fill_lead(p, end, fill_flags(p, end));
+        if (rc != LV_OK) {
+            return rc == LV_ERROR ? rc : LV_OK;
+        }
+    }
+
+    return LV_OK;
+}

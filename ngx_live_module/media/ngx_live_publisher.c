@@ -1,0 +1,393 @@
+#include "ngx_live_publisher.h"
+#include "ngx_live_media.h"
+
+#include <openssl/crypto.h>
+
+
+#define NGX_LIVE_TICK_MS            50
+#define NGX_LIVE_SILENCE_MS         3000    /* then anybody may take over */
+#define NGX_LIVE_DISPLACED_MS       10000   /* the loser does not come back */
+
+
+struct ngx_live_publisher_s {
+    /* events' data: ngx_event_ident() looks behind three pointers */
+    ngx_queue_t            queue;
+    ngx_log_t             *log;
+    ngx_int_t              ident;
+
+    ngx_event_t            tick;
+    lv_packager_t         *packager;
+    void                 (*close)(void *data, ngx_live_stop_e why);
+    void                  *data;
+    ngx_uint_t             refusals;
+    uint64_t               started_ms;
+    uint64_t               dropped;      /* frames, as counted so far */
+    char                   id[LV_STREAM_ID_MAX + 1];
+};
+
+
+static ngx_int_t ngx_live_publisher_id(ngx_str_t *id);
+static const char *ngx_live_publisher_conflict(ngx_live_publish_t *req,
+    lv_publisher_t *pub, uint64_t now);
+static void ngx_live_publisher_describe(ngx_live_publish_t *req,
+    lv_publisher_t *pub, uint64_t now);
+static void ngx_live_publisher_event(void *ctx, lv_pack_event_t ev,
+    const char *text);
+static void ngx_live_publisher_tick(ngx_event_t *ev);
+static void ngx_live_publisher_count(ngx_live_publisher_t *p);
+static void ngx_live_publisher_second(lv_store_t *st, uint64_t now_ms);
+
+
+static ngx_queue_t  ngx_live_publishers;
+static ngx_msec_t   ngx_live_exiting_since;
+
+
+static ngx_int_t
+ngx_live_publisher_id(ngx_str_t *id)
+{
+    u_char  c;
+    size_t  i;
+
+    if (id->len == 0 || id->len > LV_STREAM_ID_MAX) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < id->len; i++) {
+        c = id->data[i];
+
+        if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+            || (i > 0 && (c == '-' || c == '_')))
+        {
+            continue;
+        }
+
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_live_publisher_t *
+ngx_live_publisher_start(ngx_live_publish_t *req, const char **reason)
+{
+    uint64_t               now;
+    ngx_uint_t             counter;
+    lv_store_t            *st;
+    lv_publisher_t         pub;
+    lv_packager_conf_t     conf;
+    ngx_live_publisher_t  *p;
+
+    st = ngx_live_store();
+    now = ngx_live_now_ms();
+    counter = NGX_LIVE_C_PUBLISH_REFUSED_BAD;
+
+    if (st == NULL) {
+        *reason = "the server has no live{ live_store … }";
+        goto refused;
+    }
+
+    if (ngx_live_publisher_id(&req->id) != NGX_OK) {
+        *reason = "a stream id is 1 to 64 letters, digits, \"-\" and \"_\"";
+        goto refused;
+    }
+
+    ngx_memzero(&pub, sizeof(lv_publisher_t));
+
+    *reason = ngx_live_publisher_conflict(req, &pub, now);
+
+    if (*reason != NULL) {
+        counter = NGX_LIVE_C_PUBLISH_REFUSED_BUSY;
+        goto refused;
+    }
+
+    ngx_live_publisher_describe(req, &pub, now);
+
+    p = ngx_calloc(sizeof(ngx_live_publisher_t), req->log);
+    if (p == NULL) {
+        *reason = "the server is out of memory";
+        goto refused;
+    }
+
+    p->log = req->log;
+    p->ident = -1;
+    p->close = req->close;
+    p->data = req->data;
+    p->started_ms = now;
+    ngx_memcpy(p->id, req->id.data, req->id.len);
+
+    conf.part_us = (uint32_t) req->media->part * 1000;
+    conf.segment_ms = (uint32_t) req->media->segment;
+    conf.window_ms = (uint32_t) req->media->window;
+    conf.resume_ms = (uint32_t) req->media->resume;
+    conf.max_bitrate = req->media->max_bitrate;
+    conf.muxed = req->media->muxed;
+
+    p->packager = lv_packager_create(st, p->id, req->id.len, &conf, &pub, now,
+                                     ngx_live_publisher_event, p, reason);
+    if (p->packager == NULL) {
+        ngx_free(p);
+        counter = NGX_LIVE_C_PUBLISH_REFUSED_FULL;
+        goto refused;
+    }
+
+    p->dropped = atomic_load(
+                     &lv_packager_stream(p->packager)->frames_dropped);
+
+    p->tick.handler = ngx_live_publisher_tick;
+    p->tick.data = p;
+    p->tick.log = req->log;
+
+    ngx_add_timer(&p->tick, NGX_LIVE_TICK_MS);
+    ngx_queue_insert_tail(&ngx_live_publishers, &p->queue);
+
+    ngx_live_count(NGX_LIVE_C_PUBLISH_STARTED, 1);
+
+    ngx_log_error(NGX_LOG_NOTICE, req->log, 0,
+                  "live: publish of \"%s\" started, %s from %V", p->id,
+                  req->protocol, req->addr);
+
+    return p;
+
+refused:
+
+    ngx_live_count(counter, 1);
+
+    ngx_log_error(NGX_LOG_ERR, req->log, 0,
+                  "live: publish refused, %s from %V: %s", req->protocol,
+                  req->addr, *reason);
+
+    return NULL;
+}
+
+
+/*
+ * The same broadcaster takes its stream over at once, anybody else after
+ * three seconds of silence. Who has just been displaced by the same
+ * broadcaster's other encoder waits, or the two would take turns for ever.
+ */
+
+static const char *
+ngx_live_publisher_conflict(ngx_live_publish_t *req, lv_publisher_t *pub,
+    uint64_t now)
+{
+    size_t           len;
+    uint32_t         gen, state;
+    uint64_t         input;
+    lv_store_t      *st;
+    lv_stream_t     *s;
+    lv_publisher_t   cur;
+
+    st = ngx_live_store();
+
+    s = lv_stream_find(st, (char *) req->id.data, req->id.len, &gen);
+    if (s == NULL) {
+        return NULL;
+    }
+
+    state = atomic_load(&s->state);
+    input = atomic_load(&s->input_ms);
+
+    if (state != LV_STREAM_LIVE && state != LV_STREAM_STARTING) {
+        return NULL;
+    }
+
+    if (now > input + NGX_LIVE_SILENCE_MS) {
+        return NULL;
+    }
+
+    lv_stream_publisher(s, &cur);
+
+    if (CRYPTO_memcmp(cur.owner_key, req->owner_key, 32) != 0) {
+        return "somebody else is publishing this stream";
+    }
+
+    len = ngx_min(req->addr->len, sizeof(cur.addr) - 1);
+
+    if (ngx_strncmp(cur.addr, req->addr->data, len) == 0
+        && cur.addr[len] == '\0')
+    {
+        return NULL;
+    }
+
+    if (now < cur.displaced_ms + NGX_LIVE_DISPLACED_MS
+        && ngx_strncmp(cur.displaced_addr, req->addr->data, len) == 0
+        && cur.displaced_addr[len] == '\0')
+    {
+        return "another encoder with the same key has taken over";
+    }
+
+    ngx_memcpy(pub->displaced_addr, cur.addr, sizeof(cur.addr));
+    pub->displaced_ms = now;
+
+    return NULL;
+}
+
+
+static void
+ngx_live_publisher_describe(ngx_live_publish_t *req, lv_publisher_t *pub,
+    uint64_t now)
+{
+    size_t  i, len;
+
+    len = ngx_min(req->addr->len, sizeof(pub->addr) - 1);
+    ngx_memcpy(pub->addr, req->addr->data, len);
+
+    ngx_cpystrn((u_char *) pub->protocol, (u_char *) req->protocol,
+                sizeof(pub->protocol));
+
+    len = ngx_min(req->encoder.len, sizeof(pub->encoder) - 1);
+
+    for (i = 0; i < len; i++) {
+        pub->encoder[i] = (req->encoder.data[i] >= 0x20
+                           && req->encoder.data[i] < 0x7f)
+                          ? (char) req->encoder.data[i] : '?';
+    }
+
+    ngx_memcpy(pub->owner_key, req->owner_key, 32);
+    pub->since_ms = now;
+    pub->pid = (uint32_t) ngx_pid;
+}
+
+
+void
+ngx_live_publisher_stop(ngx_live_publisher_t *p, ngx_live_stop_e why,
+    const char *text)
+{
+    uint64_t            now;
+    static const char  *how[] = {
+        "lost", "finished", "displaced", "ended"
+    };
+
+    now = ngx_live_now_ms();
+
+    if (p->tick.timer_set) {
+        ngx_del_timer(&p->tick);
+    }
+
+    ngx_queue_remove(&p->queue);
+
+    if (why != NGX_LIVE_STOP_DISPLACED) {
+        ngx_live_publisher_count(p);
+    }
+
+    if (why == NGX_LIVE_STOP_FINISHED) {
+        lv_packager_finish(p->packager, now);
+
+    } else if (why != NGX_LIVE_STOP_DISPLACED) {
+        lv_packager_lost(p->packager, now);
+    }
+
+    lv_packager_destroy(p->packager);
+
+    ngx_live_count(NGX_LIVE_C_PUBLISH_STOPPED, 1);
+
+    if (why == NGX_LIVE_STOP_DISPLACED) {
+        ngx_live_count(NGX_LIVE_C_PUBLISH_DISPLACED, 1);
+    }
+
+    if (why == NGX_LIVE_STOP_FINISHED) {
+        ngx_live_count(NGX_LIVE_C_STREAM_ENDED, 1);
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, p->log, 0,
+                  "live: publish of \"%s\" %s after %uL ms: %s", p->id,
+                  how[why], now - p->started_ms, text);
+
+    ngx_free(p);
+}
+
+
+lv_packager_t *
+ngx_live_publisher_packager(ngx_live_publisher_t *p)
+{
+    return p->packager;
+}
+
+
+static void
+ngx_live_publisher_event(void *ctx, lv_pack_event_t ev, const char *text)
+{
+    ngx_live_publisher_t  *p = ctx;
+
+    ngx_live_media_event(p->log, p->id, ev, text);
+}
+
+
+static void
+ngx_live_publisher_tick(ngx_event_t *ev)
+{
+    ngx_live_publisher_t  *p = ev->data;
+
+    if (lv_packager_tick(p->packager, ngx_live_now_ms()) != LV_OK) {
+        p->close(p->data, NGX_LIVE_STOP_DISPLACED);
+        return;
+    }
+
+    ngx_live_publisher_count(p);
+
+    ngx_add_timer(ev, NGX_LIVE_TICK_MS);
+}
+
+
+/* Adds the frames that were dropped since the last time to the metric. */
+
+static void
+ngx_live_publisher_count(ngx_live_publisher_t *p)
+{
+    uint64_t  n;
+
+    n = atomic_load(&lv_packager_stream(p->packager)->frames_dropped);
+
+    if (n > p->dropped) {
+        ngx_live_count(NGX_LIVE_C_INGEST_DROPPED, (int64_t) (n - p->dropped));
+    }
+
+    p->dropped = n;
+}
+
+
+/* An old worker keeps its publishers for live_drain_timeout. */
+
+static void
+ngx_live_publisher_second(lv_store_t *st, uint64_t now_ms)
+{
+    ngx_queue_t            *q, *next;
+    ngx_live_core_conf_t   *lcf;
+    ngx_live_publisher_t   *p;
+
+    if (!ngx_exiting) {
+        return;
+    }
+
+    if (ngx_live_exiting_since == 0) {
+        ngx_live_exiting_since = ngx_current_msec;
+        return;
+    }
+
+    lcf = ngx_live_core_conf((ngx_cycle_t *) ngx_cycle);
+
+    if (lcf == NULL
+        || ngx_current_msec - ngx_live_exiting_since < lcf->drain_timeout)
+    {
+        return;
+    }
+
+    for (q = ngx_queue_head(&ngx_live_publishers);
+         q != ngx_queue_sentinel(&ngx_live_publishers);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        p = ngx_queue_data(q, ngx_live_publisher_t, queue);
+        p->close(p->data, NGX_LIVE_STOP_LOST);
+    }
+}
+
+
+ngx_int_t
+ngx_live_publisher_init(void)
+{
+    ngx_queue_init(&ngx_live_publishers);
+
+    return ngx_live_on_second(ngx_live_publisher_second);
+}

@@ -1,0 +1,281 @@
+/* Directive live_store; init and exit of workers; the bell; the janitor. */
+
+#include "ngx_live_bell.h"
+#include "ngx_live_store_file.h"
+#include "ngx_live_worker.h"
+
+
+#define NGX_LIVE_STORE_SIZE_MIN  (8 * 1024 * 1024)
+#define NGX_LIVE_LOOK_MS         1000
+
+
+typedef struct {
+    ngx_str_t     path;
+    size_t        size;
+    ngx_cycle_t  *cycle;       /* the new one: ngx_cycle is still the old */
+} ngx_live_store_conf_t;
+
+
+static void *ngx_live_store_create_conf(ngx_cycle_t *cycle);
+static char *ngx_live_store_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_live_store_zone_init(ngx_shm_zone_t *zone, void *data);
+static ngx_int_t ngx_live_worker_init(ngx_cycle_t *cycle);
+static void ngx_live_worker_exit(ngx_cycle_t *cycle);
+static void ngx_live_worker_rung(void);
+static void ngx_live_worker_look(ngx_event_t *ev);
+
+
+static ngx_command_t  ngx_live_store_commands[] = {
+
+    { ngx_string("live_store"),
+      NGX_LIVE_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE2,
+      ngx_live_store_directive,
+      0,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_core_module_t  ngx_live_store_module_ctx = {
+    ngx_string("live_store"),
+    ngx_live_store_create_conf,
+    NULL
+};
+
+
+ngx_module_t  ngx_live_store_module = {
+    NGX_MODULE_V1,
+    &ngx_live_store_module_ctx,            /* module context */
+    ngx_live_store_commands,               /* module directives */
+    NGX_CORE_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_live_worker_init,                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_live_worker_exit,                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_event_t       ngx_live_look_event;
+static ngx_connection_t  ngx_live_look_conn;   /* for the timer's log only */
+
+
+static void *
+ngx_live_store_create_conf(ngx_cycle_t *cycle)
+{
+    return ngx_pcalloc(cycle->pool, sizeof(ngx_live_store_conf_t));
+}
+
+
+static char *
+ngx_live_store_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    off_t                   size;
+    ngx_str_t              *value, name;
+    ngx_shm_zone_t         *zone;
+    ngx_live_store_conf_t  *scf = conf;
+
+    if (scf->size != 0) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    scf->path = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &scf->path, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    size = ngx_parse_offset(&value[2]);
+
+    if (size == NGX_ERROR) {
+        return "has an invalid size";
+    }
+
+    if (size < NGX_LIVE_STORE_SIZE_MIN) {
+        return "is smaller than 8m";
+    }
+
+    scf->size = ngx_align(size, ngx_pagesize);
+    scf->cycle = cf->cycle;
+
+    /* A zone for its init callback alone: it runs in the master once the
+     * configuration is known to be good, and its failure rolls back. */
+
+    ngx_str_set(&name, "ngx_live_store");
+
+    zone = ngx_shared_memory_add(cf, &name, 8 * ngx_pagesize,
+                                 &ngx_live_store_module);
+    if (zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone->init = ngx_live_store_zone_init;
+    zone->data = scf;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_live_store_zone_init(ngx_shm_zone_t *zone, void *data)
+{
+    ngx_live_store_conf_t  *scf = zone->data;
+
+    if (ngx_test_config) {
+        return NGX_OK;
+    }
+
+    return ngx_live_store_file_open(scf->cycle, &scf->path, scf->size);
+}
+
+
+static ngx_int_t
+ngx_live_worker_init(ngx_cycle_t *cycle)
+{
+    void                   *base;
+    size_t                  size;
+    ngx_uint_t              i;
+    lv_store_t             *st;
+    const char             *err;
+    ngx_live_store_conf_t  *scf;
+
+    scf = (ngx_live_store_conf_t *) ngx_get_conf(cycle->conf_ctx,
+                                                 ngx_live_store_module);
+    if (scf->size == 0
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NGX_OK;
+    }
+
+    base = ngx_live_store_file_base(&size);
+
+    if (base == NULL) {
+        return NGX_OK;
+    }
+
+    st = lv_store_attach(base, size, ngx_live_store_file_owner(),
+                         ngx_live_bell_ring, NULL, &err);
+    if (st == NULL) {
+        goto failed;
+    }
+
+    if (lv_store_join(st, (uint32_t) ngx_pid, (uint32_t) ngx_time(),
+                      ngx_live_now_ms(), &err)
+        != LV_OK)
+    {
+        lv_store_detach(st);
+        goto failed;
+    }
+
+    for (i = NGX_LIVE_GAUGES; i < NGX_LIVE_COUNTERS; i++) {
+        lv_gauge_reset(st, (unsigned) i);
+    }
+
+    ngx_live_store_set(st);
+
+    if (ngx_live_bell_open(cycle, lv_store_secret(st), lv_store_slot(st),
+                           ngx_live_worker_rung)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_live_look_conn.fd = (ngx_socket_t) -1;
+    ngx_live_look_event.handler = ngx_live_worker_look;
+    ngx_live_look_event.data = &ngx_live_look_conn;
+    ngx_live_look_event.log = cycle->log;
+    ngx_live_look_event.cancelable = 1;
+
+    ngx_add_timer(&ngx_live_look_event, NGX_LIVE_LOOK_MS);
+
+    return NGX_OK;
+
+failed:
+
+    /* The worker serves everything else; to exit here would make the master
+     * respawn it for ever. */
+
+    ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
+                  "live: this worker has no part in the store: %s", err);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_live_worker_exit(ngx_cycle_t *cycle)
+{
+    lv_store_t  *st;
+
+    st = ngx_live_store();
+
+    if (st != NULL) {
+        ngx_live_store_set(NULL);
+        lv_store_detach(st);
+        ngx_live_bell_close();
+    }
+}
+
+
+static void
+ngx_live_worker_rung(void)
+{
+    int          n;
+    uint64_t     dirty[LV_STREAM_WORDS], bits;
+    ngx_uint_t   i;
+    lv_store_t  *st;
+
+    st = ngx_live_store();
+
+    if (st == NULL) {
+        return;
+    }
+
+    n = lv_bell_take(st, dirty);
+
+    for (i = 0; n > 0 && i < LV_STREAM_WORDS; i++) {
+
+        if (dirty[i] == 0) {
+            continue;
+        }
+
+        n--;
+
+        for (bits = dirty[i]; bits != 0; bits &= bits - 1) {
+            ngx_live_run_dirty((uint32_t) (i * 64 + __builtin_ctzll(bits)));
+        }
+    }
+}
+
+
+static void
+ngx_live_worker_look(ngx_event_t *ev)
+{
+    lv_store_t  *st;
+
+    st = ngx_live_store();
+
+    if (st == NULL) {
+        return;
+    }
+
+    ngx_live_worker_rung();
+
+    if (lv_store_reap(st, ngx_live_now_ms()) > 0) {
+        ngx_log_error(NGX_LOG_WARN, ev->log, 0,
+                      "live: cleaned up after a worker that died");
+    }
+
+    ngx_live_run_second();
+
+    ngx_add_timer(ev, NGX_LIVE_LOOK_MS);
+}

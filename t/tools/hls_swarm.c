@@ -1,0 +1,628 @@
+/*
+ * Many HLS viewers of one stream, in one process.
+ *
+ *   hls_swarm [-n viewers] [-t seconds] [-r ramp_seconds] [-p | -B] [-L log]
+ *             http://A.B.C.D:PORT/PATH/index.m3u8 [second media playlist]
+ *
+ * Each viewer has one keep-alive connection for each media playlist given
+ * (video and audio renditions: two; muxed: one). Low-latency viewers do what
+ * hls.js does: a blocking reload for the next part (_HLS_msn, _HLS_part, with
+ * _HLS_skip=YES where the playlist offers it, gzip accepted), then that part,
+ * and so on. With -p they are plain ones: the playlist every target duration,
+ * and each new segment. With -B they only reload, and fetch nothing: for how
+ * long it takes to wake them all.
+ *
+ * A playlist is read only by the first viewer that gets it; what it says is
+ * shared, and the others' copies are dropped unread. So the generator costs
+ * little, and asks for the same as real players.
+ *
+ * The numbers are from the end of the ramp to the end of the run, printed as
+ * one line of name=value. "late" is how long after the first viewer a viewer
+ * had a part; one that is later than the hold-back (3 part targets, or plain 3
+ * target durations) counts as a stall. "spread" is, for each blocking reload
+ * that at least half of the viewers were waiting for, the time from the first
+ * viewer's first byte to the last one's. With -L each is also written to a file:
+ *
+ *   first_ns last_ns waiting msn part
+ *
+ * Prints "ready" at the end of the ramp.
+ */
+
+#include "httpc.h"
+
+#define RING        4096                /* parts that are remembered */
+
+#define RELOAD_PAUSE_NS  (80 * MS_NS)   /* with -B */
+
+
+typedef struct {
+    uint64_t      msn;
+    unsigned      part;
+    char          uri[96];
+    int64_t       seen_ns;              /* a viewer knew of it */
+
+    unsigned      waiting;              /* asked for it before it was there */
+    int64_t       first_ns;             /* of the answers to those */
+    int64_t       last_ns;
+} part_t;
+
+typedef struct {
+    httpc_url_t   url;
+    char          base[400];
+
+    part_t        parts[RING];
+    uint64_t      n;                    /* parts so far; index modulo RING */
+    uint64_t      next_msn;             /* what a viewer at the edge asks for */
+    unsigned      next_part;
+    double        target;               /* seconds */
+    double        part_target;
+    bool          skip;
+    char          map[96];
+    bool          ended;
+} track_t;
+
+typedef enum { V_PLAYLIST, V_INIT, V_RELOAD, V_PART, V_IDLE } step_e;
+
+typedef struct {
+    httpc_t       http;                 /* first: epoll events point at it */
+    track_t      *track;
+    step_e        step;
+    bool          alive;
+    bool          started;
+    uint64_t      next;                 /* the part to have next */
+    uint64_t      ask_msn;
+    unsigned      ask_part;
+    bool          waits;                /* asked for what was not there yet */
+    int64_t       reload_ns;            /* plain: when the playlist is due */
+} viewer_t;
+
+
+static struct {
+    unsigned      n;
+    double        seconds;
+    double        ramp;
+    bool          plain;
+    bool          reload_only;
+    FILE         *log;
+} opt = { .n = 1, .seconds = 10, .ramp = 2 };
+
+static struct {
+    uint64_t        playlists;
+    uint64_t        parts;
+    uint64_t        bytes;
+    uint64_t        bad;
+    uint64_t        closed;
+    uint64_t        stalls;
+    int             last_bad;
+    tool_samples_t  late;
+    tool_samples_t  spread;
+} stat;
+
+static track_t    tracks[2];
+static unsigned   ntracks;
+static int        ep;
+static bool       measuring;
+
+
+/* ---- playlists ---- */
+
+static void
+track_add(track_t *t, uint64_t msn, unsigned part, const char *uri, size_t len)
+{
+    part_t  *p;
+
+    if (t->n > 0) {
+        p = &t->parts[(t->n - 1) % RING];
+
+        if (msn < p->msn || (msn == p->msn && part <= p->part)) {
+            return;
+        }
+    }
+
+    p = &t->parts[t->n++ % RING];
+    memset(p, 0, sizeof(*p));
+    p->msn = msn;
+    p->part = part;
+    p->seen_ns = now_ns();
+
+    if (len >= sizeof(p->uri)) {
+        die("a long URI in a playlist");
+    }
+
+    memcpy(p->uri, uri, len);
+}
+
+
+static const char *
+attribute(const char *line, const char *name)
+{
+    const char  *p = strstr(line, name);
+
+    return p ? p + strlen(name) : NULL;
+}
+
+
+/* Low latency: the parts are what counts. Plain: the segments. */
+static void
+track_parse(track_t *t, char *text)
+{
+    char       *line, *save = NULL;
+    const char *v;
+    uint64_t    msn = 0;
+    unsigned    part = 0;
+
+    for (line = strtok_r(text, "\r\n", &save); line != NULL;
+         line = strtok_r(NULL, "\r\n", &save))
+    {
+        if ((v = attribute(line, "#EXT-X-MEDIA-SEQUENCE:")) != NULL) {
+            msn = strtoull(v, NULL, 10);
+
+        } else if ((v = attribute(line, "#EXT-X-TARGETDURATION:")) != NULL) {
+            t->target = atof(v);
+
+        } else if ((v = attribute(line, "PART-TARGET=")) != NULL) {
+            t->part_target = atof(v);
+
+        } else if (strstr(line, "#EXT-X-SERVER-CONTROL:") != NULL) {
+            t->skip = strstr(line, "CAN-SKIP-UNTIL=") != NULL;
+
+        } else if ((v = attribute(line, "SKIPPED-SEGMENTS=")) != NULL) {
+            msn += strtoull(v, NULL, 10);
+
+        } else if (strstr(line, "#EXT-X-ENDLIST") != NULL) {
+            t->ended = true;
+
+        } else if (strncmp(line, "#EXT-X-MAP:", 11) == 0
+                   && (v = attribute(line, "URI=\"")) != NULL)
+        {
+            snprintf(t->map, sizeof(t->map), "%.*s", (int) strcspn(v, "\""),
+                     v);
+
+        } else if (strncmp(line, "#EXT-X-PART:", 12) == 0 && !opt.plain
+                   && (v = attribute(line, "URI=\"")) != NULL)
+        {
+            track_add(t, msn, part++, v, strcspn(v, "\""));
+
+        } else if (line[0] != '#') {
+
+            if (opt.plain) {
+                track_add(t, msn, 0, line, strlen(line));
+            }
+
+            msn++;
+            part = 0;
+        }
+    }
+
+    if (msn > t->next_msn || (msn == t->next_msn && part > t->next_part)) {
+        t->next_msn = msn;
+        t->next_part = part;
+    }
+}
+
+
+/* ---- a viewer ---- */
+
+static void
+viewer_get(viewer_t *v, const char *uri, step_e step, bool keep)
+{
+    char  path[600];
+
+    snprintf(path, sizeof(path), "%s%s", uri[0] == '/' ? "" : v->track->base,
+             uri);
+    v->step = step;
+    v->http.zip_ok = step <= V_RELOAD && step != V_INIT;
+    httpc_get(&v->http, path, keep);
+}
+
+
+static void
+viewer_reload(viewer_t *v)
+{
+    char      path[600];
+    track_t  *t = v->track;
+
+    v->waits = v->next >= t->n;
+
+    if (v->waits) {
+        v->ask_msn = t->next_msn;
+        v->ask_part = t->next_part;
+    } else {
+        v->ask_msn = t->parts[v->next % RING].msn;
+        v->ask_part = t->parts[v->next % RING].part;
+    }
+
+    snprintf(path, sizeof(path), "%s?_HLS_msn=%llu&_HLS_part=%u%s",
+             t->url.path, (unsigned long long) v->ask_msn, v->ask_part,
+             t->skip ? "&_HLS_skip=YES" : "");
+
+    viewer_get(v, path, V_RELOAD, true);
+}
+
+
+/* After a playlist: the next part or segment; plain: or wait for the next. */
+static void
+viewer_next(viewer_t *v)
+{
+    track_t  *t = v->track;
+
+    if (opt.reload_only) {
+
+        /* The next reload only when all have this answer: sending it now
+         * would delay reading the others'. */
+
+        v->next = t->n;
+        v->reload_ns = now_ns() + RELOAD_PAUSE_NS;
+        v->step = V_IDLE;
+        return;
+    }
+
+    if (v->next < t->n) {
+
+        if (t->n - v->next > RING / 2) {
+            v->next = t->n - 1;
+        }
+
+        viewer_get(v, t->parts[v->next % RING].uri, V_PART, false);
+        return;
+    }
+
+    if (!opt.plain) {
+        viewer_reload(v);
+        return;
+    }
+
+    v->step = V_IDLE;
+}
+
+
+static void
+viewer_playlist(viewer_t *v)
+{
+    char      *text;
+    bool       fresh;
+    part_t    *p;
+    track_t   *t = v->track;
+    int64_t    now = now_ns();
+    uint64_t   before = t->n;
+
+    /* An answer that cannot hold anything new is not read. */
+
+    fresh = !v->started || opt.plain || v->next >= t->n;
+
+    if (fresh) {
+        text = httpc_text(&v->http);
+        track_parse(t, text);
+        free(text);
+    }
+
+    stat.playlists += measuring;
+
+    if (v->step == V_RELOAD && v->waits && v->next < t->n) {
+        p = &t->parts[v->next % RING];
+        p->waiting++;
+
+        if (p->first_ns == 0 || v->http.first_ns < p->first_ns) {
+            p->first_ns = v->http.first_ns;
+        }
+
+        if (v->http.first_ns > p->last_ns) {
+            p->last_ns = v->http.first_ns;
+        }
+    }
+
+    if (opt.plain) {
+        v->reload_ns = now + (int64_t) (t->target * SEC_NS
+                                        / (t->n == before && v->started
+                                           && v->next >= t->n ? 2 : 1));
+    }
+
+    if (!v->started) {
+        v->started = true;
+        v->next = t->n > 3 ? t->n - 3 : 0;
+
+        if (t->map[0] != '\0') {
+            viewer_get(v, t->map, V_INIT, false);
+            return;
+        }
+    }
+
+    viewer_next(v);
+}
+
+
+static void
+viewer_part(viewer_t *v)
+{
+    track_t  *t = v->track;
+    part_t   *p = &t->parts[v->next % RING];
+    int64_t   late, limit;
+
+    v->next++;
+
+    if (measuring) {
+        late = now_ns() - p->seen_ns;
+        limit = (int64_t) (3 * (opt.plain ? t->target : t->part_target)
+                           * SEC_NS);
+        stat.parts++;
+        stat.stalls += late > limit && limit > 0;
+        tool_samples_add(&stat.late, late);
+    }
+
+    if (opt.plain) {
+        viewer_next(v);
+    } else {
+        viewer_reload(v);
+    }
+}
+
+
+static void
+viewer_open(viewer_t *v, unsigned number)
+{
+    v->alive = true;
+    httpc_open(&v->http, ep, v->track->url.host, v->track->url.port,
+               number + 1);
+    viewer_get(v, v->track->url.path, V_PLAYLIST, true);
+}
+
+
+static void
+viewer_event(viewer_t *v, uint32_t events)
+{
+    int  rc = httpc_event(&v->http, events);
+
+    if (rc == HTTPC_AGAIN) {
+        return;
+    }
+
+    if (rc == HTTPC_CLOSED) {
+        stat.closed++;
+        stat.bytes += measuring ? v->http.rx_bytes : 0;
+        v->http.rx_bytes = 0;
+        v->started = false;
+        httpc_close(&v->http);
+        viewer_open(v, (unsigned) stat.closed);
+        return;
+    }
+
+    if (v->http.status != 200) {
+        stat.bad++;
+        stat.last_bad = v->http.status;
+
+        if (stat.bad <= 5) {
+            fprintf(stderr, "%d: %.120s\n", v->http.status,
+                    v->http.req);
+        }
+
+        if (v->http.status == 503 && v->step == V_RELOAD) {
+            viewer_reload(v);
+            return;
+        }
+
+        if (v->step == V_PART) {
+            v->next = v->track->n > 3 ? v->track->n - 3 : 0;
+        }
+
+        v->reload_ns = now_ns() + SEC_NS;
+        v->step = V_IDLE;
+        return;
+    }
+
+    switch (v->step) {
+
+    case V_PLAYLIST:
+    case V_RELOAD:
+        viewer_playlist(v);
+        break;
+
+    case V_INIT:
+        viewer_next(v);
+        break;
+
+    case V_PART:
+        viewer_part(v);
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+/* ---- */
+
+static void
+options(int argc, char **argv)
+{
+    int    c;
+    char  *slash;
+
+    while ((c = getopt(argc, argv, "n:t:r:pBL:")) != -1) {
+        switch (c) {
+        case 'n': opt.n = (unsigned) atoi(optarg); break;
+        case 't': opt.seconds = atof(optarg); break;
+        case 'r': opt.ramp = atof(optarg); break;
+        case 'p': opt.plain = true; break;
+        case 'B': opt.reload_only = true; break;
+        case 'L':
+            opt.log = fopen(optarg, "w");
+            if (opt.log == NULL) {
+                die("%s: %s", optarg, strerror(errno));
+            }
+            break;
+        default: exit(2);
+        }
+    }
+
+    ntracks = (unsigned) (argc - optind);
+
+    if (ntracks < 1 || ntracks > 2 || opt.n < 1 || opt.seconds <= 0) {
+        die("hls_swarm [-n viewers] [-t seconds] [-r ramp_seconds] [-p | -B] "
+            "[-L log] http://A.B.C.D:PORT/PATH/index.m3u8 [another]");
+    }
+
+    for (c = 0; c < (int) ntracks; c++) {
+        tracks[c].url = httpc_url(argv[optind + c]);
+        snprintf(tracks[c].base, sizeof(tracks[c].base), "%s",
+                 tracks[c].url.path);
+        slash = strrchr(tracks[c].base, '/');
+        slash[1] = '\0';
+    }
+}
+
+
+/* Spreads of the blocking reloads that ended while we measured. */
+static void
+spreads(track_t *t, int64_t from_ns)
+{
+    part_t    *p;
+    uint64_t   i;
+
+    for (i = t->n > RING ? t->n - RING : 0; i < t->n; i++) {
+        p = &t->parts[i % RING];
+
+        if (p->first_ns < from_ns || p->waiting < (opt.n + 1) / 2) {
+            continue;
+        }
+
+        tool_samples_add(&stat.spread, p->last_ns - p->first_ns);
+
+        if (opt.log != NULL) {
+            fprintf(opt.log, "%lld %lld %u %llu %u\n", (long long) p->first_ns,
+                    (long long) p->last_ns, p->waiting,
+                    (unsigned long long) p->msn, p->part);
+        }
+    }
+}
+
+
+static void
+report(viewer_t *viewers, unsigned total, double seconds)
+{
+    unsigned        i;
+    struct rusage   ru;
+
+    for (i = 0; i < total; i++) {
+        stat.bytes += viewers[i].http.rx_bytes;
+    }
+
+    getrusage(RUSAGE_SELF, &ru);
+
+    printf("viewers=%u playlists=%llu parts=%llu bytes=%llu bad=%llu "
+           "last_bad=%d closed=%llu stalls=%llu seconds=%.3f "
+           "late_ms_p50=%.1f late_ms_p99=%.1f late_ms_max=%.1f "
+           "spread_ms_p50=%.2f spread_ms_max=%.2f spreads=%zu "
+           "own_cpu=%.2f\n",
+           opt.n, (unsigned long long) stat.playlists,
+           (unsigned long long) stat.parts, (unsigned long long) stat.bytes,
+           (unsigned long long) stat.bad, stat.last_bad,
+           (unsigned long long) stat.closed,
+           (unsigned long long) stat.stalls, seconds,
+           (double) tool_samples_at(&stat.late, 0.5) / MS_NS,
+           (double) tool_samples_at(&stat.late, 0.99) / MS_NS,
+           (double) tool_samples_at(&stat.late, 1) / MS_NS,
+           (double) tool_samples_at(&stat.spread, 0.5) / MS_NS,
+           (double) tool_samples_at(&stat.spread, 1) / MS_NS, stat.spread.n,
+           (double) (ru.ru_utime.tv_sec + ru.ru_stime.tv_sec)
+           + (double) (ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6);
+}
+
+
+/* Starts the viewers whose time has come, and plain ones' due reloads. */
+static unsigned
+timers(viewer_t *viewers, unsigned total, unsigned opened, int64_t begin,
+    int64_t now)
+{
+    unsigned   i;
+    int64_t    ramp = (int64_t) (opt.ramp * SEC_NS);
+    viewer_t  *v;
+
+    while (opened < total
+           && begin + ramp * (int64_t) opened / (int64_t) total <= now)
+    {
+        viewer_open(&viewers[opened], opened);
+        opened++;
+    }
+
+    for (i = 0; i < opened; i++) {
+        v = &viewers[i];
+
+        if (v->step == V_IDLE && v->alive && now >= v->reload_ns
+            && v->reload_ns != 0 && !v->http.busy)
+        {
+            if (opt.reload_only && v->started) {
+                viewer_reload(v);
+            } else {
+                viewer_get(v, v->track->url.path, V_PLAYLIST, true);
+            }
+        }
+    }
+
+    return opened;
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int                  i, n;
+    viewer_t            *viewers;
+    unsigned             k, total, opened = 0;
+    int64_t              begin, now, from = 0, end, tick = 0;
+    struct epoll_event   events[512];
+
+    options(argc, argv);
+    tool_signals();
+    tool_raise_files();
+
+    ep = epoll_create1(EPOLL_CLOEXEC);
+    total = opt.n * ntracks;
+    viewers = tool_alloc(total * sizeof(viewer_t));
+
+    for (k = 0; k < total; k++) {
+        viewers[k].track = &tracks[k % ntracks];
+        viewers[k].http.fd = -1;
+    }
+
+    begin = now_ns();
+    end = begin + (int64_t) ((opt.ramp + opt.seconds) * SEC_NS);
+
+    while (!tool_stop && (now = now_ns()) < end) {
+
+        if (now >= tick) {
+            opened = timers(viewers, total, opened, begin, now);
+            tick = now + 5 * MS_NS;
+        }
+
+        if (!measuring && now >= begin + (int64_t) (opt.ramp * SEC_NS)) {
+            measuring = true;
+            from = now;
+
+            for (k = 0; k < total; k++) {
+                viewers[k].http.rx_bytes = 0;
+            }
+
+            puts("ready");
+            fflush(stdout);
+        }
+
+        n = epoll_wait(ep, events, 512, 5);
+
+        for (i = 0; i < n; i++) {
+            viewer_event(events[i].data.ptr, events[i].events);
+        }
+    }
+
+    for (k = 0; k < ntracks; k++) {
+        spreads(&tracks[k], from);
+    }
+
+    report(viewers, total, (double) (now_ns() - from) / SEC_NS);
+
+    if (opt.log != NULL) {
+        fclose(opt.log);
+    }
+
+    return 0;
+}
