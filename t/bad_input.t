@@ -21,7 +21,6 @@ use Live::Stream;
 my $idle = $ENV{LIVE_IDLE_CONNECTIONS} // 10000;
 
 my $ng = Live::Nginx->new(workers => 2, conf => <<'EOC');
-worker_rlimit_nofile 40000;
 events { worker_connections 16384; }
 live { live_store %%STORE%% 64m; live_segment 1s; live_part 200ms; }
 stream {
@@ -55,7 +54,8 @@ sub private_kb {
     my $sum = 0;
 
     for my $pid ($ng->workers) {
-        $sum += $1 while read_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/mg;
+        my ($kb) = read_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m;
+        $sum += $kb // 0;
     }
 
     return $sum;
@@ -154,7 +154,7 @@ for my $size (1, 2 ** 31 - 1) {
     my $sent = 0;
 
     while (time() < $end && !$c->closed_within(0.2)) {
-        eval { $c->write("\x03"); $sent++ } or last;
+        eval { $c->write("\x03"); ++$sent } or last;
     }
 
     cmp_ok(time(), '<', $end, "slow bytes ($sent sent): closed in time");

@@ -22,6 +22,8 @@ sub conf {
     my ($listen, $upstream) = @_;
 
     return <<"EOC";
+live { live_store %%STORE%% 64m; }
+
 http {
     %%HTTP%%
 
@@ -46,7 +48,7 @@ http {
         server_name live;
 
         location /live/   { live_token on; limit_except GET HEAD POST { deny all; } }
-        location /open/   { live_token off; live_cors *; alias %%DIR%%/html/live/; }
+        location /open/   { live_hls; live_token off; }
         location /page/   { live_token on; error_page 401 404 /err.html; }
         location /front/  { live_token on; proxy_pass http://127.0.0.1:%%PORT_front%%; }
         location /dead/   { live_token on; proxy_pass http://127.0.0.1:%%PORT_dead%%; }
@@ -121,10 +123,10 @@ is(get('/live/~' . token() . '/demo/none.m4s')->status, 404, 'path, 404');
 is(get('/live/~' . token(exp => 1) . '/demo/index.m3u8')->status, 401, 'path, expired');
 is(get('/live/~' . garbage() . '/demo/index.m3u8')->status, 401, 'path, garbage');
 is(get('/page/~' . token() . '/demo/none')->status, 404, 'path, with an error page');
-is(get('/live/~' . token() . '/../../open/demo/index.m3u8')->status, 200, 'a token that ".." took away');
+is(get('/live/~' . token() . '/../../open/demo/index.m3u8')->status, 404, 'a token that ".." took away');
 is(get('/live/x/../~' . token() . '//demo/./index.m3u8')->status, 200, 'a path to be cleaned');
 is(get('/none/~' . token() . '/x')->status, 404, 'in a location that is not live');
-is(get('/open/demo/index.m3u8?token=' . token())->status, 200, 'query, live_token off');
+is(get('/open/demo/index.m3u8?token=' . token())->status, 404, 'query, live_token off');
 is(get('/live/demo/index.m3u8?a=b&token=' . token() . '&c')->status, 302, 'query');
 is(get('/live/demo/index.m3u8?key=' . garbage())->status, 401, 'a key in the query');
 is(get('/live/demo/index.m3u8?token=' . garbage())->status, 401, 'query, garbage');

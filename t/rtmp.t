@@ -31,7 +31,7 @@ stream {
              ssl_certificate %%DIR%%/cert.pem;
              ssl_certificate_key %%DIR%%/key.pem; }
     server { listen 127.0.0.1:%%PORT_proxied%% proxy_protocol; live_rtmp;
-             set_real_ip_from 127.0.0.1; }
+             set_real_ip_from 127.0.0.9; }
     server { listen 127.0.0.1:%%PORT_front%%;
              proxy_pass 127.0.0.1:%%PORT_proxied%%; proxy_protocol on;
              proxy_bind 127.0.0.9; }
@@ -184,7 +184,7 @@ for my $name (sort keys %sender) {
     my $enc = Live::Encoder->ffmpeg(url(rtmp => '_bad.id'));
 
     ok(defined $enc->wait(15), 'a bad stream id is refused');
-    ok($ng->log_grep(qr/publish refused.*a stream id is/),
+    ok($ng->log_grep(qr/publish refused.*name is not valid/),
         'with its reason in the log');
 }
 

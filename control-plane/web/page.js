@@ -4,7 +4,7 @@ import { Player } from './player.js';
 import { Stats } from './stats.js';
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
-const FAR_BEHIND_S = 8;
+const BEHIND_S = 4;           // the button to go to live shows
 
 const el = (id) => document.getElementById(id);
 const video = el('video');
@@ -49,13 +49,6 @@ function watch() {
   el('go-live').addEventListener('click', () => player.goLive());
 
   setInterval(() => show(stats.read()), 500);
-
-  // The browser slows hidden pages down: back to live when it is seen again.
-  document.addEventListener('visibilitychange', () => {
-    if (!document.hidden && !video.paused && player.behind > FAR_BEHIND_S) {
-      player.goLive();
-    }
-  });
 
   player.start();
 
@@ -102,5 +95,5 @@ function show(s) {
     }
   }
 
-  el('go-live').hidden = !(live && s.behind > FAR_BEHIND_S / 2);
+  el('go-live').hidden = !(live && s.behind > BEHIND_S);
 }

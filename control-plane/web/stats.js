@@ -70,6 +70,7 @@ export class Stats {
       paused: video.paused,
       latency: (Date.now() - player.shownDate) / 1000,
       behind: player.behind,
+      target: hls?.targetLatency ?? NaN,
       buffer: ahead(video),
       rate: video.playbackRate,
       bitrate: level?.bitrate ?? NaN,

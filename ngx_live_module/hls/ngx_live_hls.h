@@ -20,6 +20,7 @@
 #include <ngx_http.h>
 
 #include "ngx_live_core.h"
+#include "ngx_live_http.h"
 #include "lv_hls_request.h"
 #include "lv_hls_view.h"
 #include "lv_m3u8.h"
@@ -95,10 +96,9 @@ typedef struct {
     lv_hls_source_t         src;
 } ngx_live_hls_find_t;
 
-/* An error that no cache may keep. */
-ngx_int_t ngx_live_hls_error(ngx_http_request_t *r, ngx_int_t status);
-ngx_int_t ngx_live_hls_header(ngx_http_request_t *r, ngx_str_t *key,
-    ngx_str_t *value);
+/* An error: counted, and answered as ngx_live_http_problem() does. */
+ngx_int_t ngx_live_hls_error(ngx_http_request_t *r, ngx_uint_t status,
+    const char *reason, const char *detail);
 ngx_int_t ngx_live_hls_etag(ngx_http_request_t *r, u_char *p, size_t len);
 /* Status, headers and body; the last buffer is marked. */
 ngx_int_t ngx_live_hls_output(ngx_http_request_t *r, ngx_chain_t *out);

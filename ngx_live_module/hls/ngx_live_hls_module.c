@@ -52,11 +52,7 @@ ngx_module_t  ngx_http_live_hls_module = {
 };
 
 
-static ngx_str_t  ngx_live_hls_cache_control = ngx_string("Cache-Control");
-static ngx_str_t  ngx_live_hls_no_store = ngx_string("no-store");
-static ngx_str_t  ngx_live_hls_allow = ngx_string("Allow");
 static ngx_str_t  ngx_live_hls_methods = ngx_string("GET, HEAD");
-static ngx_str_t  ngx_live_hls_retry_after = ngx_string("Retry-After");
 static ngx_str_t  ngx_live_hls_one = ngx_string("1");
 
 
@@ -84,7 +80,7 @@ ngx_live_hls(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf->handler = ngx_live_hls_handler;
 
-    return NGX_CONF_OK;
+    return ngx_live_http_location(cf);
 }
 
 
@@ -97,27 +93,6 @@ ngx_live_hls_init_process(ngx_cycle_t *cycle)
     {
         return NGX_ERROR;
     }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_live_hls_header(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->hash = 1;
-    h->key = *key;
-    h->value = *value;
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
 
     return NGX_OK;
 }
@@ -148,8 +123,13 @@ ngx_live_hls_etag(ngx_http_request_t *r, u_char *p, size_t len)
 
 
 ngx_int_t
-ngx_live_hls_error(ngx_http_request_t *r, ngx_int_t status)
+ngx_live_hls_error(ngx_http_request_t *r, ngx_uint_t status,
+    const char *reason, const char *detail)
 {
+    ngx_int_t  rc;
+
+    rc = NGX_OK;
+
     switch (status) {
 
     case NGX_HTTP_NOT_FOUND:
@@ -162,32 +142,20 @@ ngx_live_hls_error(ngx_http_request_t *r, ngx_int_t status)
         break;
 
     case NGX_HTTP_NOT_ALLOWED:
-        if (ngx_live_hls_header(r, &ngx_live_hls_allow, &ngx_live_hls_methods)
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+        rc = ngx_live_http_header(r, "Allow", &ngx_live_hls_methods);
         break;
 
     case NGX_HTTP_SERVICE_UNAVAILABLE:
     case NGX_HTTP_TOO_MANY_REQUESTS:
-        if (ngx_live_hls_header(r, &ngx_live_hls_retry_after,
-                                &ngx_live_hls_one)
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+        rc = ngx_live_http_header(r, "Retry-After", &ngx_live_hls_one);
         break;
     }
 
-    if (ngx_live_hls_header(r, &ngx_live_hls_cache_control,
-                            &ngx_live_hls_no_store)
-        != NGX_OK)
-    {
+    if (rc != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return status;
+    return ngx_live_http_problem(r, status, reason, detail);
 }
 
 
@@ -217,7 +185,9 @@ ngx_live_hls_handler(ngx_http_request_t *r)
     ngx_http_core_loc_conf_t  *clcf;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return ngx_live_hls_error(r, NGX_HTTP_NOT_ALLOWED);
+        return ngx_live_hls_error(r, NGX_HTTP_NOT_ALLOWED,
+                                  "method not allowed",
+                                  "Playlists and media can be read only.");
     }
 
     rc = ngx_http_discard_request_body(r);
@@ -240,16 +210,17 @@ ngx_live_hls_handler(ngx_http_request_t *r)
                              r->uri.len - clcf->name.len, &ctx->path)
            != LV_OK)
     {
-        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no such file",
+                                  "This is not the name of a playlist, init "
+                                  "section, segment or part.");
     }
 
     if (r->args.len && ctx->path.kind == LV_HLS_MEDIA
         && lv_hls_query_parse(r->args.data, r->args.len, &ctx->query, &err)
            != LV_OK)
     {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "live: bad playlist request: %s", err);
-        return ngx_live_hls_error(r, NGX_HTTP_BAD_REQUEST);
+        return ngx_live_hls_error(r, NGX_HTTP_BAD_REQUEST,
+                                  "bad delivery directive", err);
     }
 
     return ngx_live_hls_process(r, ctx);
@@ -310,7 +281,10 @@ ngx_live_hls_media_playlist(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     }
 
     if (rc == LV_DECLINED) {
-        return ngx_live_hls_error(r, NGX_HTTP_BAD_REQUEST);
+        return ngx_live_hls_error(r, NGX_HTTP_BAD_REQUEST,
+                                  "too far ahead",
+                                  "_HLS_msn or _HLS_part is further in the "
+                                  "future than a playlist can lead to.");
     }
 
     return ngx_live_hls_wait(r, ctx, f, ctx->query.msn, part,
@@ -328,13 +302,15 @@ ngx_live_hls_process(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx)
 
     f.st = ngx_live_store();
     if (f.st == NULL) {
-        return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE);
+        return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  "no store", "This server has no store.");
     }
 
     f.s = lv_stream_find(f.st, (const char *) ctx->path.stream.data,
                          ctx->path.stream.len, &f.gen);
     if (f.s == NULL) {
-        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no stream",
+                                  "There is no such stream now.");
     }
 
     state = atomic_load_explicit(&f.s->state, memory_order_acquire);
@@ -344,7 +320,8 @@ ngx_live_hls_process(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx)
         if (ctx->path.kind != LV_HLS_MULTIVARIANT
             && ctx->path.kind != LV_HLS_MEDIA)
         {
-            return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+            return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "not started",
+                                      "The stream has no media yet.");
         }
 
         return ngx_live_hls_wait(r, ctx, &f, 0, 0, NGX_LIVE_HLS_START_WAIT);
@@ -355,7 +332,8 @@ ngx_live_hls_process(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx)
     }
 
     if (ngx_live_hls_rendition(&f, &ctx->path.rendition) != NGX_OK) {
-        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no rendition",
+                                  "The stream has no such rendition.");
     }
 
     if (ctx->path.kind == LV_HLS_MEDIA) {

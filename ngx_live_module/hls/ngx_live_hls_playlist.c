@@ -10,11 +10,8 @@
 #define NGX_LIVE_HLS_GZIP_LEVEL  4
 
 
-static ngx_str_t  ngx_live_hls_cache_control = ngx_string("Cache-Control");
 static ngx_str_t  ngx_live_hls_bare = ngx_string("max-age=1");
-static ngx_str_t  ngx_live_hls_vary = ngx_string("Vary");
 static ngx_str_t  ngx_live_hls_accept_encoding = ngx_string("Accept-Encoding");
-static ngx_str_t  ngx_live_hls_encoding = ngx_string("Content-Encoding");
 static ngx_str_t  ngx_live_hls_gzip = ngx_string("gzip");
 
 static lv_hls_view_t  ngx_live_hls_view;     /* for rendering, one at a time */
@@ -252,26 +249,37 @@ ngx_live_hls_blob_chain(ngx_http_request_t *r, ngx_live_hls_blob_t *b)
 }
 
 
-/* Who watches: the address and the player, once a request. */
+/* Who watches, once a request: the token's id, else address and player. */
 static void
 ngx_live_hls_seen(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_find_t *f)
 {
-    uint64_t          hash;
-    ngx_str_t        *addr;
-    ngx_table_elt_t  *ua;
+    uint64_t              hash;
+    ngx_str_t             id, more;
+    ngx_live_http_ctx_t  *hctx;
 
     if (ctx->seen) {
         return;
     }
 
     ctx->seen = 1;
+    hctx = ngx_live_http_ctx(r);
 
-    addr = &r->connection->addr_text;
-    ua = r->headers_in.user_agent;
+    if (hctx && hctx->jti.len) {
+        id = hctx->jti;
+        more = hctx->sub;
 
-    hash = (uint64_t) ngx_murmur_hash2(addr->data, addr->len) << 32
-           | (ua ? ngx_murmur_hash2(ua->value.data, ua->value.len) : 0);
+    } else {
+        id = r->connection->addr_text;
+        ngx_str_null(&more);
+
+        if (r->headers_in.user_agent) {
+            more = r->headers_in.user_agent->value;
+        }
+    }
+
+    hash = (uint64_t) ngx_murmur_hash2(id.data, id.len) << 32
+           | ngx_murmur_hash2(more.data, more.len);
 
     (void) lv_session_seen(f->st, lv_stream_index(f->st, f->s), f->gen,
                            hash ? hash : 1, (uint32_t) ngx_time());
@@ -300,8 +308,8 @@ ngx_live_hls_playlist_headers(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
                                 (ngx_uint_t) f->s->timing.target_s * 6) - p;
     }
 
-    if (ngx_live_hls_header(r, &ngx_live_hls_cache_control, &cache) != NGX_OK
-        || ngx_live_hls_header(r, &ngx_live_hls_vary,
+    if (ngx_live_http_header(r, "Cache-Control", &cache) != NGX_OK
+        || ngx_live_http_header(r, "Vary",
                                &ngx_live_hls_accept_encoding) != NGX_OK
         || ngx_live_hls_etag(r, b->etag, b->etag_len) != NGX_OK)
     {
@@ -309,7 +317,7 @@ ngx_live_hls_playlist_headers(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     }
 
     if (packed) {
-        if (ngx_live_hls_header(r, &ngx_live_hls_encoding, &ngx_live_hls_gzip)
+        if (ngx_live_http_header(r, "Content-Encoding", &ngx_live_hls_gzip)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -342,13 +350,17 @@ ngx_live_hls_playlist_later(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     lv_hls_edge_t  edge;
 
     if (f->rendition == NGX_LIVE_HLS_TOP) {
-        return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE);
+        return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  "not started",
+                                  "The stream has no media yet.");
     }
 
     lv_hls_edge(f->st, f->s, &f->src, &edge);
 
     if (edge.ended) {
-        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no media",
+                                  "The stream ended without any media in "
+                                  "this rendition.");
     }
 
     msn = edge.any ? edge.complete + (edge.last_parts ? 1 : 2) : 0;
@@ -390,7 +402,8 @@ ngx_live_hls_playlist_send(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     }
 
     if (!lv_stream_alive(f->s, f->gen)) {
-        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+        return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no stream",
+                                  "There is no such stream now.");
     }
 
     ngx_live_count(NGX_LIVE_C_HLS_PLAYLISTS, 1);

@@ -30,7 +30,6 @@ typedef struct {
 } ngx_live_hls_refs_t;
 
 
-static ngx_str_t  ngx_live_hls_cache_control = ngx_string("Cache-Control");
 /* without "public": a shared cache must not keep what was asked for with an
  * Authorization header */
 static ngx_str_t  ngx_live_hls_forever =
@@ -287,7 +286,7 @@ ngx_live_hls_media_headers(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
                       ctx->path.kind == LV_HLS_INIT ? "i"
                       : ctx->path.kind == LV_HLS_PART ? "p" : "s") - p;
 
-    if (ngx_live_hls_header(r, &ngx_live_hls_cache_control,
+    if (ngx_live_http_header(r, "Cache-Control",
                             &ngx_live_hls_forever) != NGX_OK
         || ngx_live_hls_etag(r, p, len) != NGX_OK)
     {
@@ -324,10 +323,13 @@ ngx_live_hls_gone(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
         && ctx->path.msn >= f->s->epoch
         && ctx->path.msn < oldest.info.msn)
     {
-        return ngx_live_hls_error(r, NGX_LIVE_HLS_GONE);
+        return ngx_live_hls_error(r, NGX_LIVE_HLS_GONE, "gone",
+                                  "This has left the playlist.");
     }
 
-    return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+    return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no media",
+                              "There is no such init section, segment or "
+                              "part.");
 }
 
 
@@ -446,7 +448,8 @@ ngx_live_hls_init_muxed(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
         if (ngx_live_hls_init_pair(f, ctx->path.msn, &video, &audio)
             != NGX_OK)
         {
-            return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+            return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no media",
+                                      "There is no such init section.");
         }
 
         ngx_live_hls_blob_release(hs->init);
@@ -454,7 +457,8 @@ ngx_live_hls_init_muxed(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
         hs->init_msn = ctx->path.msn;
 
         if (hs->init == NULL) {
-            return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND);
+            return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no media",
+                                      "There is no such init section.");
         }
     }
 

@@ -470,13 +470,16 @@ ngx_live_hls_wait(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_stream_t  *hs;
 
     if (r != r->main) {
-        /* nobody would answer for it */
-        return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE);
+        return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  "cannot wait",
+                                  "A subrequest cannot wait for media.");
     }
 
     if (ctx->timed_out) {
         ngx_live_count(NGX_LIVE_C_HLS_TIMEOUTS, 1);
-        return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE);
+        return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                  "timed out",
+                                  "What was waited for did not come.");
     }
 
     ngx_live_hls_wait_init();
@@ -489,7 +492,10 @@ ngx_live_hls_wait(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     rc = ngx_live_hls_conn_enter(r);
 
     if (rc == NGX_DECLINED) {
-        return ngx_live_hls_error(r, NGX_HTTP_TOO_MANY_REQUESTS);
+        return ngx_live_hls_error(r, NGX_HTTP_TOO_MANY_REQUESTS,
+                                  "too many waiting requests",
+                                  "This connection has too many requests "
+                                  "that wait for media.");
     }
 
     if (rc != NGX_OK) {

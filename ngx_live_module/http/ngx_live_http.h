@@ -18,7 +18,7 @@
  *   }
  *
  * A handler that runs in a location with live_token on can rely on the token
- * being good for the stream in the path; ngx_live_http_session() tells whose.
+ * being good for the stream in the path; ngx_live_http_ctx() tells whose it is.
  */
 
 #ifndef NGX_LIVE_HTTP_H

@@ -21,6 +21,7 @@ static ngx_str_t *ngx_live_http_cors_origin(ngx_http_request_t *r);
 static ngx_uint_t ngx_live_http_cors_listed(ngx_live_http_conf_t *conf,
     ngx_str_t *origin);
 static void ngx_live_http_cors_drop(ngx_http_request_t *r);
+static ngx_uint_t ngx_live_http_cors_preflighted(ngx_table_elt_t *h);
 
 
 static ngx_str_t  ngx_live_http_cors_expose = ngx_string(
@@ -103,9 +104,7 @@ ngx_live_http_cors_headers(ngx_http_request_t *r, ngx_live_http_conf_t *conf,
                                                                   : NULL;
     }
 
-    if (r->upstream) {
-        ngx_live_http_cors_drop(r);
-    }
+    ngx_live_http_cors_drop(r);
 
     if (vary
         && ngx_live_http_header(r, "Vary", &ngx_live_http_cors_vary) != NGX_OK)
@@ -137,7 +136,10 @@ ngx_live_http_cors_headers(ngx_http_request_t *r, ngx_live_http_conf_t *conf,
 }
 
 
-/* A node behind this one that has sent its own: two are as bad as none. */
+/*
+ * What is there already: from a node behind this one (two are as bad as none),
+ * or from here, when another filter made an error of the answer (416).
+ */
 static void
 ngx_live_http_cors_drop(ngx_http_request_t *r)
 {
@@ -160,14 +162,26 @@ ngx_live_http_cors_drop(ngx_http_request_t *r)
             i = 0;
         }
 
-        if (h[i].key.len > sizeof("Access-Control-") - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) "Access-Control-",
-                               sizeof("Access-Control-") - 1)
-               == 0)
+        if (h[i].value.data == ngx_live_http_cors_vary.data
+            || (h[i].key.len > sizeof("Access-Control-") - 1
+                && ngx_strncasecmp(h[i].key.data, (u_char *) "Access-Control-",
+                                   sizeof("Access-Control-") - 1)
+                   == 0
+                && !ngx_live_http_cors_preflighted(&h[i])))
         {
             h[i].hash = 0;
         }
     }
+}
+
+
+/* One of the headers of ngx_live_http_cors_preflight(). */
+static ngx_uint_t
+ngx_live_http_cors_preflighted(ngx_table_elt_t *h)
+{
+    return h->value.data == ngx_live_http_cors_methods.data
+           || h->value.data == ngx_live_http_cors_request.data
+           || h->value.data == ngx_live_http_cors_age.data;
 }
 
 

@@ -28,6 +28,11 @@
  *   9 - 12          dropped (delimiters, end of sequence or stream, filler)
  *   0, 24 - 31      dropped and counted
  *
+ * What is done with audio: AAC LC, with or without SBR and PS, as raw frames or
+ * ADTS; everything else is refused (the track, not the publishing). MP3 and the
+ * other AAC profiles could be put into MP4, but browsers' media sources do not
+ * take them, and players then drop the whole variant, video included.
+ *
  * What is a key frame: the NAL types decide, not the flag in the message: an
  * IDR picture; and, where none came for 10 s (intra refresh, open GOPs), a
  * picture with a recovery point SEI. Only where more than 4 KiB stand in front
@@ -193,7 +198,9 @@ void lv_flv_init(lv_flv_t *f, const lv_flv_conf_t *conf,
  * length of its payload. One that is still open is aborted. */
 int lv_flv_begin(lv_flv_t *f, lv_packager_t *p, unsigned type,
     uint32_t timestamp_ms, uint32_t len, uint64_t now_ms);
-/* Bytes beyond the announced length are ignored. */
+/* Bytes beyond the announced length are ignored. A frame is finished with the
+ * last byte of its message. Where the packager has no memory for bytes
+ * (LV_DECLINED) the frame is aborted. */
 int lv_flv_data(lv_flv_t *f, unsigned type, const uint8_t *data, size_t n);
 /* Ends it; one that is shorter than announced is aborted. */
 int lv_flv_end(lv_flv_t *f, unsigned type);

@@ -1,332 +1,10 @@
 /*
- * Where parts and segments end, and how long they may be.
+ * Where parts and segments end: the leading track's cells.
  */
 
 #include "lv_packager_int.h"
 
-#define MIN_PERCENT  85              /* RFC 8216bis 4.4.4.9: of PART-TARGET, all
-                                        but the last part of a segment */
-
-
-/* ---- durations --------------------------------------------------------- */
-
-/* Common frame rates, in 1/1000 s. */
-static const uint32_t  rates[] = {
-    5000, 10000, 12000, 12500, 14985, 15000, 20000, 23976, 24000, 25000,
-    29970, 30000, 48000, 50000, 59940, 60000, 72000, 90000, 100000, 119880,
-    120000, 144000, 240000
-};
-
-
-static uint64_t
-rate_snap(uint64_t measured, uint32_t told)
-{
-    unsigned  i;
-    uint64_t  best, off, least;
-
-    best = 0;
-    least = measured * 4 / 1000;     /* one frame in 250 */
-
-    for (i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-        off = measured > rates[i] ? measured - rates[i] : rates[i] - measured;
-
-        if (off <= least) {
-            least = off;
-            best = rates[i];
-        }
-    }
-
-    if (best) {
-        return best;
-    }
-
-    off = measured > told ? measured - told : told - measured;
-
-    return off * 100 <= (uint64_t) told * 3 ? told : measured;
-}
-
-
-static lv_pack_track_t *
-audio_track(const lv_packager_t *p)
-{
-    unsigned  i;
-
-    for (i = 0; i < p->tracks; i++) {
-        if (!p->track[i]->video && p->track[i]->desc.sample_rate) {
-            return p->track[i];
-        }
-    }
-
-    return NULL;
-}
-
-
-/* PART-TARGET of parts of `len` 90 kHz ticks, and whether video of that length
- * and the audio beside it can obey the 85 % rule. */
-static uint32_t
-part_target(int64_t len, int64_t jitter, const lv_pack_track_t *a, bool *fits)
-{
-    uint64_t  us, audio_us, frames, least, rate, step;
-
-    us = (uint64_t) ((len + jitter) * 100 + 8) / 9;
-    *fits = true;
-
-    if (a == NULL) {
-        return (uint32_t) us;
-    }
-
-    rate = a->desc.sample_rate;
-    step = a->step / a->desc.timescale;      /* samples a frame */
-
-    frames = ((uint64_t) len * rate + LV_PACK_HZ * step - 1)
-             / (LV_PACK_HZ * step);
-    audio_us = (frames * step * 1000000 + rate - 1) / rate;
-
-    if (audio_us > us) {
-        us = audio_us;
-    }
-
-    least = (us * MIN_PERCENT * rate + 100000000 * step - 1)
-            / (100000000 * step);
-    audio_us = least * step * 1000000 / rate;
-
-    *fits = (uint64_t) len * 100 / 9 >= us * (MIN_PERCENT + 1) / 100
-            && (uint64_t) len * 100 / 9 + 1 >= audio_us;
-
-    return (uint32_t) us;
-}
-
-
-/* What depends on PART-TARGET and TARGETDURATION alone. */
-static void
-durations_derive(lv_packager_t *p)
-{
-    int64_t           margin;
-    lv_pack_track_t  *a;
-
-    a = audio_track(p);
-    margin = p->frame_90k + 180;
-
-    if (a) {
-        margin += 2 * lv_pack_to_90k(a, a->frame_ts);
-    }
-
-    if (margin > 40000) {
-        margin = 40000;
-    }
-
-    p->target_90k = lv_pack_us_to_90k(p->stream->timing.part_target_us);
-    p->limit_90k = (int64_t) p->stream->timing.target_s * LV_PACK_HZ
-                   + LV_PACK_HZ / 2 - margin;
-}
-
-
-static void
-durations_set(lv_packager_t *p, uint32_t part_us, uint32_t frames,
-    int64_t longest)
-{
-    int64_t        s;
-    lv_timing_t   *timing;
-    unsigned       i;
-
-    timing = &p->stream->timing;
-
-    s = (longest + LV_PACK_HZ / 2) / LV_PACK_HZ;
-
-    if (s < 1) {
-        s = 1;
-    }
-
-    if (s > LV_PACK_TARGET_MAX) {
-        s = LV_PACK_TARGET_MAX;
-    }
-
-    timing->part_target_us = part_us;
-    timing->part_frames = frames;
-    timing->target_s = (uint32_t) s;
-    timing->window_ms = p->window_ms;
-    timing->resume_ms = p->resume_ms;
-    timing->muxed = p->muxed;
-
-    for (i = 0; i < LV_STREAM_TRACKS; i++) {
-        if (lv_stream_track_at(p->st, p->stream, i) == p->lead->track) {
-            timing->lead = (uint8_t) i;
-        }
-    }
-
-    durations_derive(p);
-
-    /* a key frame that comes a little late must not cost a forced cut */
-    if (longest > p->limit_90k && s < LV_PACK_TARGET_MAX) {
-        timing->target_s++;
-        durations_derive(p);
-    }
-
-    p->timed = true;
-    p->keep.part_90k = (uint32_t) p->part_90k;
-    p->keep.frame_90k = (uint32_t) p->frame_90k;
-    p->keep.gop_90k = (uint32_t) p->gop_90k;
-    lv_pack_keep(p);
-}
-
-
-/* Sound alone: everything is known from its configuration. */
-void
-lv_pack_durations_start(lv_packager_t *p)
-{
-    bool              fits;
-    uint64_t          n;
-    lv_pack_track_t  *t;
-
-    p->part_90k = lv_pack_us_to_90k(p->keep.part_us);
-    p->target_90k = p->part_90k * 2;
-    p->limit_90k = LV_PACK_TARGET_MAX * LV_PACK_HZ;
-
-    t = p->lead;
-
-    if (t->video) {
-        p->frame_90k = t->desc.rate_milli ? 90000000 / t->desc.rate_milli
-                                          : 3000;
-
-        if (p->frame_90k < 300 || p->frame_90k > LV_PACK_HZ) {
-            p->frame_90k = 3000;
-        }
-
-        t->frame_ts = (uint32_t) p->frame_90k;
-        p->seg_flags |= LV_PART_UNLISTED;
-        return;
-    }
-
-    n = ((uint64_t) p->keep.part_us * t->desc.timescale + 500000ull
-         * t->frame_ts) / (1000000ull * t->frame_ts);
-
-    if (n < 1) {
-        n = 1;
-    }
-
-    if (n > LV_PACK_SAMPLES / 2) {
-        n = LV_PACK_SAMPLES / 2;
-    }
-
-    p->frame_90k = 0;
-    p->part_90k = lv_pack_to_90k(t, (int64_t) (n * t->frame_ts));
-
-    durations_set(p, part_target(p->part_90k - 1, 0, t, &fits), (uint32_t) n,
-                  (int64_t) p->keep.segment_ms * 90);
-}
-
-
-/* The first segment is complete; `end` of it is where p->end is. */
-void
-lv_pack_durations_fix(lv_packager_t *p)
-{
-    bool              fits;
-    int64_t           longest;
-    uint32_t          us;
-    uint64_t          rate, n;
-    lv_pack_track_t  *t, *a;
-
-    t = p->lead;
-    a = audio_track(p);
-
-    rate = rate_snap(t->desc.fps_milli ? t->desc.fps_milli : 1,
-                     t->desc.rate_milli);
-
-    if (rate < 100) {
-        rate = 100;
-    }
-
-    n = (p->keep.part_us * rate + 500000000) / 1000000000;
-
-    if (n < 1) {
-        n = 1;
-    }
-
-    if (n > LV_PACK_SAMPLES / 2) {
-        n = LV_PACK_SAMPLES / 2;
-    }
-
-    for ( ;; ) {
-        p->part_90k = (int64_t) (n * 90000000 / rate);
-        us = part_target(p->part_90k, p->jitter_90k, a, &fits);
-
-        if (fits || p->part_90k >= LV_PACK_HZ || n >= LV_PACK_SAMPLES / 2) {
-            break;
-        }
-
-        n++;
-    }
-
-    p->frame_90k = (int64_t) (90000000 / rate);
-    t->frame_ts = (uint32_t) p->frame_90k;
-    t->desc.frame_ts = t->frame_ts;
-
-    longest = (int64_t) p->keep.segment_ms * 90;
-
-    if (p->gop_max > longest) {
-        longest = p->gop_max;
-    }
-
-    if (p->end - p->seg_start > longest) {
-        longest = p->end - p->seg_start;
-    }
-
-    durations_set(p, us, (uint32_t) n, longest);
-    lv_track_set_desc(t->track, &t->desc);
-}
-
-
-/* A successor: from the store. */
-void
-lv_pack_durations_load(lv_packager_t *p)
-{
-    p->part_90k = p->keep.part_90k;
-    p->frame_90k = p->keep.frame_90k;
-    p->gop_90k = p->keep.gop_90k;
-    p->timed = true;
-
-    durations_derive(p);
-}
-
-
-/* A track joined with PART-TARGET fixed already: parts as long as fit for
- * both. */
-void
-lv_pack_durations_join(lv_packager_t *p)
-{
-    int64_t           most, frame, n;
-    lv_pack_track_t  *a;
-
-    if (!p->timed || p->lead == NULL || !p->lead->video) {
-        return;
-    }
-
-    most = p->target_90k - p->jitter_90k;
-    a = audio_track(p);
-
-    if (a) {
-        frame = lv_pack_from_90k(a, p->target_90k) / a->frame_ts;
-        n = lv_pack_to_90k(a, frame * a->frame_ts);
-
-        if (frame > 0 && n < most) {
-            most = n;
-        }
-    }
-
-    frame = p->frame_90k > 0 ? p->frame_90k : 3000;
-    n = most / frame;
-
-    if (p->part_90k > most || p->part_90k < most * MIN_PERCENT / 100) {
-        p->part_90k = n * frame >= p->target_90k * (MIN_PERCENT + 1) / 100
-                      ? n * frame : most;
-    }
-
-    durations_derive(p);
-
-    p->keep.part_90k = (uint32_t) p->part_90k;
-    p->keep.frame_90k = (uint32_t) p->frame_90k;
-    lv_pack_keep(p);
-}
+#define PACE_RISE_90K  180            /* 2 ms a part */
 
 
 /* ---- segments ---------------------------------------------------------- */
@@ -348,8 +26,8 @@ lv_pack_pending(const lv_packager_t *p)
 
 
 /* A short segment is allowed only if the msn stays behind the clock. */
-static bool
-segment_may_end(const lv_packager_t *p, int64_t end)
+bool
+lv_pack_segment_may_end(const lv_packager_t *p, int64_t end)
 {
     return end - p->seg_start >= LV_PACK_FIRST_MS * 90
            || (int64_t) (p->msn - p->stream->epoch) * LV_PACK_HZ < end;
@@ -367,12 +45,12 @@ segment_due(const lv_packager_t *p, int64_t m)
                     : LV_PACK_FIRST_MS * 90;
 
     if (len + p->frame_90k / 2 >= want) {
-        return segment_may_end(p, m);
+        return lv_pack_segment_may_end(p, m);
     }
 
     /* the next key frame would come too late */
     return p->timed && p->gop_90k > 0 && len + p->gop_90k > p->limit_90k
-           && segment_may_end(p, m);
+           && lv_pack_segment_may_end(p, m);
 }
 
 
@@ -549,6 +227,24 @@ lv_pack_push(lv_packager_t *p, int64_t end, uint16_t flags)
 }
 
 
+/* When parts come, as their media time goes: what a filler goes on with. A
+ * stall of the network must not make it late, so it rises but slowly. */
+static void
+pace_note(lv_packager_t *p, int64_t end)
+{
+    int64_t  pace;
+
+    pace = (int64_t) p->now_ms * 90 - end;
+
+    if (p->keep.pace_90k != 0 && pace > p->keep.pace_90k + PACE_RISE_90K) {
+        pace = p->keep.pace_90k + PACE_RISE_90K;
+    }
+
+    p->keep.pace_90k = pace;
+    lv_pack_keep(p);
+}
+
+
 int
 lv_pack_close(lv_packager_t *p, int64_t end, unsigned k, uint16_t flags)
 {
@@ -573,6 +269,10 @@ lv_pack_close(lv_packager_t *p, int64_t end, unsigned k, uint16_t flags)
     rc = lv_pack_part_commit(p, t, &c, k);
     if (rc != LV_OK) {
         return rc;
+    }
+
+    if (!p->filling) {
+        pace_note(p, end);
     }
 
     if (t->video && (c.flags & LV_PART_LAST)) {
@@ -658,7 +358,7 @@ cut_unlisted(lv_packager_t *p, lv_pack_track_t *t, int64_t m, bool due,
 
     if (m > most) {
         *flags = LV_PART_LAST;
-        return t->pos < most ? t->pos : most;
+        return t->pos < m ? t->pos : m;
     }
 
     if (due) {
@@ -688,14 +388,14 @@ cut_listed(lv_packager_t *p, int64_t m, bool due, uint16_t *flags)
 
     if (p->shrink) {
         want -= p->frame_90k;
-        least = p->target_90k * (MIN_PERCENT + 2) / 100;
+        least = p->target_90k * (LV_PACK_PERCENT + 2) / 100;
 
         if (want < least) {
             want = least;
         }
     }
 
-    least = p->target_90k * MIN_PERCENT / 100 + 1;
+    least = p->target_90k * LV_PACK_PERCENT / 100 + 1;
 
     if (want - p->frame_90k / 2 > least) {
         least = want - p->frame_90k / 2;
@@ -733,7 +433,7 @@ lv_pack_cut_video(lv_packager_t *p, lv_pack_track_t *t, int64_t m, bool key,
 {
     int       rc;
     bool      due, brk;
-    int64_t   end;
+    int64_t   end, last;
     uint16_t  flags;
 
     brk = key && lv_pack_pending(p);
@@ -749,6 +449,12 @@ lv_pack_cut_video(lv_packager_t *p, lv_pack_track_t *t, int64_t m, bool key,
         if (end > 0) {
             if (brk && (flags & LV_PART_LAST)) {
                 flags |= LV_PART_BREAK;
+            }
+
+            last = t->pos - t->sample[t->n - 1].duration;
+
+            if (end <= last) {
+                end = last + 1;
             }
 
             lv_pack_pos_set(t, end);
@@ -837,163 +543,4 @@ lv_pack_cut_audio(lv_packager_t *p, lv_pack_track_t *t, bool now)
             return rc;
         }
     }
-}
-
-
-/* ---- the followers ----------------------------------------------------- */
-
-/* How many samples of the open part are the cell's: those that begin before
- * its end, as many as PART-TARGET allows and the 85 % rule wants. *whole: no
- * more can come. */
-static unsigned
-follow_count(lv_packager_t *p, lv_pack_track_t *t, const lv_pack_cell_t *c,
-    bool *whole)
-{
-    bool      listed;
-    int64_t   len, most, least, end, next;
-    unsigned  k;
-
-    listed = p->timed && !(c->flags & LV_PART_UNLISTED);
-    most = (int64_t) p->stream->timing.part_target_us * t->desc.timescale
-           / 1000000;
-    least = (most * MIN_PERCENT + 99) / 100;
-    end = c->end * t->desc.timescale;
-    len = 0;
-
-    for (k = 0; k <= t->n; k++) {
-        next = k < t->n ? t->sample[k].duration : t->frame_ts;
-
-        if (k && listed && len + next > most) {
-            if ((t->start + len) * LV_PACK_HZ < end - LV_PACK_HZ
-                * (int64_t) t->frame_ts)
-            {
-                p->shrink = true;
-            }
-
-            break;
-        }
-
-        /* half a tick is rounding */
-        if ((t->start + len) * LV_PACK_HZ >= end - t->desc.timescale / 2
-            && k
-            && (!listed || (c->flags & LV_PART_LAST) || len >= least))
-        {
-            break;
-        }
-
-        if (k == t->n) {
-            *whole = false;
-            return k;
-        }
-
-        len += next;
-    }
-
-    *whole = true;
-
-    return k;
-}
-
-
-int
-lv_pack_follow(lv_packager_t *p, lv_pack_track_t *t)
-{
-    int              rc;
-    bool             whole;
-    unsigned         k;
-    lv_pack_cell_t  *c;
-
-    while (t->joined && t->cell < p->cells) {
-        c = &p->cell[t->cell % LV_PACK_CELLS];
-        k = follow_count(p, t, c, &whole);
-
-        if (!whole) {
-            if (!lv_pack_waited(p, t, c->end, lv_pack_front(p, t), c->at_ms))
-            {
-                return LV_OK;
-            }
-
-            rc = lv_pack_fill_follower(p, t, c);
-
-            if (rc == LV_DECLINED) {
-                /* nothing to fill with: it begins later */
-                t->cell++;
-                t->pos = lv_pack_from_90k(t, c->end);
-                t->start = t->pos;
-
-            } else if (rc != LV_OK) {
-                return rc;
-            }
-
-            continue;
-        }
-
-        rc = lv_pack_part_commit(p, t, c, k);
-        if (rc != LV_OK) {
-            return rc;
-        }
-    }
-
-    return LV_OK;
-}
-
-
-/* The playlists exist when every track has the first segment. */
-static void
-check_live(lv_packager_t *p)
-{
-    unsigned          i;
-    lv_pack_track_t  *t;
-
-    if (p->live || p->first_cells == 0) {
-        return;
-    }
-
-    for (i = 0; i < p->tracks; i++) {
-        t = p->track[i];
-
-        if (t->joined && t->cell < p->first_cells) {
-            return;
-        }
-    }
-
-    p->live = true;
-
-    if (!lv_stream_set_state(p->st, p->stream, p->epoch, LV_STREAM_LIVE,
-                             p->now_ms))
-    {
-        lv_pack_displaced(p);
-        return;
-    }
-
-    lv_pack_event(p, LV_PACK_READY, "the playlists exist");
-}
-
-
-int
-lv_pack_follow_all(lv_packager_t *p)
-{
-    int       rc;
-    unsigned  i;
-
-    if (p->busy) {
-        return LV_OK;
-    }
-
-    p->busy = true;
-    rc = LV_OK;
-
-    for (i = 0; i < p->tracks && rc != LV_ERROR; i++) {
-        if (p->track[i] != p->lead) {
-            rc = lv_pack_follow(p, p->track[i]);
-        }
-    }
-
-    p->busy = false;
-
-    if (rc != LV_ERROR) {
-        check_live(p);
-    }
-
-    return rc == LV_ERROR || lv_pack_gone(p) ? LV_ERROR : LV_OK;
 }

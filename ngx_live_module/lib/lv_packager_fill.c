@@ -455,7 +455,7 @@ lv_pack_fill_due(lv_packager_t *p)
     int64_t   media, end;
     unsigned  n;
 
-    media = (int64_t) p->now_ms * 90 - p->pace;
+    media = (int64_t) p->now_ms * 90 - p->keep.pace_90k;
 
     for (n = 0; n < LV_RING; n++) {
         end = p->end + p->part_90k;

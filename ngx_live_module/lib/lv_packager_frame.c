@@ -53,6 +53,7 @@ start(lv_packager_t *p, lv_pack_track_t *lead)
 static int
 held_shift(lv_packager_t *p, lv_pack_track_t *t, int64_t shift)
 {
+    int               rc;
     int64_t           dur;
     unsigned          k;
     uint32_t          bytes;
@@ -64,7 +65,7 @@ held_shift(lv_packager_t *p, lv_pack_track_t *t, int64_t shift)
     for (k = 0, bytes = 0, dur = 0; k < t->n; k++) {
         s = t->sample[k];
 
-        if (t->start + dur + s.duration / 2 >= 0) {
+        if (t->start + dur + s.duration / 8 >= 0) {
             break;
         }
 
@@ -72,16 +73,14 @@ held_shift(lv_packager_t *p, lv_pack_track_t *t, int64_t shift)
         bytes += s.size;
     }
 
-    if (k) {
-        return lv_pack_part_forget(p, t, k, bytes);
-    }
+    rc = k ? lv_pack_part_forget(p, t, k, bytes) : LV_OK;
 
     if (t->start < 0) {
         t->pos -= t->start;
         t->start = 0;
     }
 
-    return LV_OK;
+    return rc;
 }
 
 
@@ -228,7 +227,7 @@ media_time(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
     front = lv_pack_front(p, t);
     own = lv_pack_to_90k(t, t->pos);
 
-    if (front - m > t->lag && front != INT64_MIN) {
+    if (front != INT64_MIN && front - m > t->lag) {
         t->lag = front - m;
 
         if (t->lag > LV_PACK_WAIT_MAX_MS * 90) {

@@ -20,7 +20,9 @@
  *   lv_packager.c         the calls
  *   lv_packager_frame.c   a frame's place: media time, start, joining
  *   lv_packager_part.c    samples to parts: open, commit, carry over, init
- *   lv_packager_cut.c     where cells and segments end, target durations
+ *   lv_packager_time.c    target durations
+ *   lv_packager_cut.c     where cells and segments end: the lead
+ *   lv_packager_follow.c  the other tracks
  *   lv_packager_fill.c    silence, repeated key frames, tracks that are silent
  *   lv_packager_resume.c  state from the store, adopting, resuming, the end
  */
@@ -47,7 +49,9 @@
 #define LV_PACK_FIRST_MS    1000     /* the first segment lasts at least so
                                         long, and all do on the average: the
                                         msn never gets ahead of the clock */
-#define LV_PACK_MIN_90K     4500     /* the shortest filler part */
+#define LV_PACK_MIN_90K     1800     /* the shortest filler part */
+#define LV_PACK_PERCENT     85       /* RFC 8216bis 4.4.4.9: of PART-TARGET, all
+                                        but the last part of a segment */
 #define LV_PACK_QUIET_MS    10000    /* between two events of a kind */
 
 typedef struct {
@@ -123,6 +127,8 @@ typedef struct {
     uint32_t  frame_90k;             /* of a frame of the lead */
     uint32_t  gop_90k;
     int64_t   pdt_ms;                /* wall clock of media time 0 */
+    int64_t   pace_90k;              /* wall clock minus media time, as parts
+                                        came lately */
     uint64_t  lost_ms;               /* 0: there is a publisher */
     uint64_t  reserve;               /* bytes promised */
 } lv_pack_scratch_t;
@@ -160,7 +166,6 @@ struct lv_packager_s {
     lv_pack_track_t     *lead;
 
     int64_t              origin;     /* publisher's time of media time 0 */
-    int64_t              pace;       /* wall clock minus media time, 90 kHz */
 
     /* the grid */
     lv_pack_cell_t       cell[LV_PACK_CELLS];
@@ -265,11 +270,13 @@ int lv_pack_part_commit(lv_packager_t *p, lv_pack_track_t *t,
     const lv_pack_cell_t *c, unsigned k);
 int lv_pack_init_write(lv_packager_t *p, lv_pack_track_t *t, uint32_t msn);
 
-/* lv_packager_cut.c */
+/* lv_packager_time.c */
 void lv_pack_durations_start(lv_packager_t *p);
 void lv_pack_durations_fix(lv_packager_t *p);
 void lv_pack_durations_load(lv_packager_t *p);
 void lv_pack_durations_join(lv_packager_t *p);
+
+/* lv_packager_cut.c */
 /* Ends the open cell at `end` with the first k samples of the lead. */
 int lv_pack_close(lv_packager_t *p, int64_t end, unsigned k, uint16_t flags);
 /* Ends it without a part of the lead (which joins only behind it). */
@@ -280,9 +287,12 @@ bool lv_pack_pending(const lv_packager_t *p);
 int lv_pack_cut_video(lv_packager_t *p, lv_pack_track_t *t, int64_t m,
     bool key, int64_t *dts);
 int lv_pack_cut_audio(lv_packager_t *p, lv_pack_track_t *t, bool now);
+uint16_t lv_pack_segment_end(lv_packager_t *p, int64_t end);
+bool lv_pack_segment_may_end(const lv_packager_t *p, int64_t end);
+
+/* lv_packager_follow.c */
 int lv_pack_follow(lv_packager_t *p, lv_pack_track_t *t);
 int lv_pack_follow_all(lv_packager_t *p);
-uint16_t lv_pack_segment_end(lv_packager_t *p, int64_t end);
 
 /* lv_packager_fill.c */
 /* LV_DECLINED: there is nothing to fill with. */

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include "lv_packager_int.h"
 
-#define PACE_PARTS  16
-
 _Static_assert(sizeof(lv_pack_scratch_t) <= sizeof(((lv_stream_t *) 0)->scratch),
                "scratch is too small");
 
@@ -171,37 +169,6 @@ load_cells(lv_packager_t *p, const lv_part_ref_t *head)
 }
 
 
-/* Wall clock minus media time: what the parts that came in time say. */
-static void
-load_pace(lv_packager_t *p, const lv_part_ref_t *head)
-{
-    int64_t        end, pace;
-    uint32_t       n;
-    lv_part_ref_t  ref;
-
-    ref = *head;
-
-    for (n = 0; n < PACE_PARTS; /* void */ ) {
-        end = lv_pack_to_90k(p->lead, (int64_t) (ref.info.tfdt
-                                                 + ref.info.duration));
-        pace = (int64_t) ref.info.commit_ms * 90 - end;
-
-        if (n == 0 || pace < p->pace) {
-            p->pace = pace;
-        }
-
-        n++;
-
-        if (n > head->info.seq
-            || lv_track_part(p->st, p->lead->track, head->info.seq - n, &ref)
-               != LV_OK)
-        {
-            break;
-        }
-    }
-}
-
-
 static void
 load_grid(lv_packager_t *p, const lv_part_ref_t *head)
 {
@@ -274,7 +241,6 @@ lv_pack_load(lv_packager_t *p)
     lv_pack_durations_load(p);
     load_grid(p, &head);
     load_cells(p, &head);
-    load_pace(p, &head);
 
     p->started = true;
     p->filling = true;
@@ -301,7 +267,7 @@ lv_pack_resume(lv_packager_t *p, int64_t dts)
 
     /* the next segment begins now; what was hinted at comes before it */
 
-    media = (int64_t) p->now_ms * 90 - p->pace;
+    media = (int64_t) p->now_ms * 90 - p->keep.pace_90k;
     end = p->end + LV_PACK_MIN_90K;
 
     if (media > end && media <= p->end + p->target_90k) {
@@ -397,11 +363,31 @@ lv_pack_release(lv_packager_t *p, uint32_t state)
 }
 
 
-/* What is whole goes out, the parts as long as they should have been. */
+/* What is whole of the open part goes out and ends its segment, since it may
+ * be short. Where that would make too many segments, it is made as long as it
+ * should have been. */
+static void
+lost_part(lv_packager_t *p, lv_pack_track_t *t)
+{
+    int64_t   end;
+    uint16_t  flags;
+
+    end = lv_pack_to_90k(t, t->pos);
+    flags = LV_PART_LAST;
+
+    if (!lv_pack_segment_may_end(p, end) || end - p->end > p->target_90k) {
+        end = p->end + p->part_90k;
+        flags = lv_pack_segment_end(p, end);
+    }
+
+    p->filling = true;
+    (void) lv_pack_fill_lead(p, end, flags);
+}
+
+
 void
 lv_packager_lost(lv_packager_t *p, uint64_t now_ms)
 {
-    int64_t   end;
     unsigned  i;
 
     if (lv_pack_gone(p)) {
@@ -426,9 +412,7 @@ lv_packager_lost(lv_packager_t *p, uint64_t now_ms)
     }
 
     if (!p->filling && p->lead->n) {
-        end = p->end + p->part_90k;
-        p->filling = true;
-        (void) lv_pack_fill_lead(p, end, lv_pack_segment_end(p, end));
+        lost_part(p, p->lead);
     }
 
     p->filling = true;

@@ -378,6 +378,8 @@ void lv_stream_release(lv_store_t *st, lv_stream_t *s, uint32_t epoch,
 /* Removes an entry at once (its parts go free or to limbo). */
 void lv_stream_remove(lv_store_t *st, lv_stream_t *s, uint64_t now_ms);
 
+/* Like lv_track_set_desc(), by the owner only: whoever may have been displaced
+ * asks lv_stream_owned() right before. */
 void lv_stream_set_publisher(lv_stream_t *s, const lv_publisher_t *p);
 
 /* Adds a track; returns it, or NULL when there is no room. */
@@ -403,7 +405,8 @@ typedef struct {
 } lv_part_writer_t;
 
 /* Leaves `head_room` bytes (at most LV_EXTENT / 2) free in front.
- * LV_AGAIN: no memory (everything else is within its reservation). */
+ * LV_AGAIN: no memory (everything else is within its reservation).
+ * LV_DECLINED: displaced. */
 int lv_part_open(lv_part_writer_t *w, lv_store_t *st, lv_stream_t *s,
     lv_track_t *t, uint32_t epoch, uint32_t head_room);
 int lv_part_write(lv_part_writer_t *w, const void *p, size_t n);
@@ -425,8 +428,9 @@ int lv_part_commit(lv_part_writer_t *w, const void *head, size_t head_len,
     lv_part_info_t *info);
 void lv_part_abort(lv_part_writer_t *w);
 
-/* Evicts the stream's parts of segments that ended before msn `keep`, and
- * init sections that nothing lists any more. */
+/* Evicts the stream's parts of segments before msn `keep_msn`, and init
+ * sections that nothing lists any more. The newest segment stays. Only the
+ * process that owns the stream can. */
 void lv_stream_evict(lv_store_t *st, lv_stream_t *s, uint32_t keep_msn,
     uint64_t now_ms);
 

@@ -169,6 +169,7 @@ void
 lv_stream_evict(lv_store_t *st, lv_stream_t *s, uint32_t keep_msn,
     uint64_t now_ms)
 {
+    bool         owned;
     unsigned     n;
     lv_track_t  *t;
 
@@ -178,7 +179,11 @@ lv_stream_evict(lv_store_t *st, lv_stream_t *s, uint32_t keep_msn,
         return;
     }
 
-    for (n = 0; n < LV_STREAM_TRACKS; n++) {
+    /* a displaced owner's idea of the window is an old one */
+    owned = st->slot < LV_SLOTS
+            && lv_pair_low(atomic_load(&s->owner)) == st->slot;
+
+    for (n = 0; owned && n < LV_STREAM_TRACKS; n++) {
         t = lv_stream_track_at(st, s, n);
 
         if (t) {

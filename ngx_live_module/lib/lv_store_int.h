@@ -176,6 +176,12 @@ lv_extent_data(lv_store_t *st, uint32_t e)
 }
 
 static inline uint32_t
+lv_extents_for(uint64_t bytes)
+{
+    return (uint32_t) ((bytes + LV_EXTENT - 1) / LV_EXTENT);
+}
+
+static inline uint32_t
 lv_track_index(lv_store_t *st, lv_track_t *t)
 {
     return (uint32_t) (t - st->tracks);
@@ -203,6 +209,10 @@ bool lv_part_pinned(lv_part_t *p);
 void lv_limbo_sweep(lv_store_t *st);
 void lv_store_clock(lv_store_t *st, uint64_t now_ms);
 
+/* lv_store_part.c: writes at byte `at` of an open part's chain */
+void lv_chain_write(lv_store_t *st, uint32_t extent, uint32_t at,
+    const uint8_t *p, size_t n);
+
 /* lv_store_evict.c; under the lock */
 int lv_store_make_room(lv_store_t *st, uint32_t extents, uint32_t parts);
 void lv_track_evict(lv_store_t *st, lv_track_t *t, uint32_t keep_msn,
@@ -216,12 +226,16 @@ void lv_store_repair(lv_store_t *st);
 
 /* lv_store_stream.c; under the lock */
 void lv_stream_link(lv_store_t *st, uint32_t index);
+void lv_stream_put_state(lv_store_t *st, lv_stream_t *s, uint32_t state,
+    uint64_t now_ms);
 void lv_stream_drop(lv_store_t *st, lv_stream_t *s, uint64_t now_ms);
 bool lv_stream_drop_ended(lv_store_t *st, uint64_t now_ms);
 void lv_stream_reserve(lv_store_t *st, lv_stream_t *s, uint32_t extents);
 void lv_stream_leave(lv_store_t *st, lv_stream_t *s, uint32_t state,
     uint64_t now_ms);
 /* … and without it */
+lv_stream_t *lv_stream_lookup(lv_store_t *st, const char *id, size_t len,
+    uint32_t *gen);
 void lv_streams_reap(lv_store_t *st, uint64_t now_ms);
 uint32_t lv_epoch_next(lv_store_t *st);
 

@@ -1,27 +1,12 @@
 /*
- * Writing a part: opened, filled in place, committed by one compare-and-swap
- * on the track's head. Memory is taken under the lock, a batch at a time; the
- * bytes and the commit need no lock.
+ * Writing a part: opened and filled in place. Memory is taken under the lock,
+ * a batch at a time; the bytes need no lock.
  */
 
 #include "lv_store_int.h"
 
 #define LV_BATCH_MAX  64    /* extents taken on a guess */
 #define LV_GROW       8
-
-
-static uint32_t
-extents_for(uint64_t bytes)
-{
-    return (uint32_t) ((bytes + LV_EXTENT - 1) / LV_EXTENT);
-}
-
-
-static bool
-writer_owns(lv_part_writer_t *w)
-{
-    return atomic_load(&w->stream->owner) == lv_pair(w->epoch, w->st->slot);
-}
 
 
 /* How much the part will probably need: what the last one had. */
@@ -72,7 +57,7 @@ lv_part_open(lv_part_writer_t *w, lv_store_t *st, lv_stream_t *s,
 
     rc = LV_DECLINED;
 
-    if (!writer_owns(w)) {
+    if (!lv_stream_owned(w->st, w->stream, w->epoch)) {
         goto done;
     }
 
@@ -194,7 +179,7 @@ lv_part_write(lv_part_writer_t *w, const void *data, size_t n)
 
     if (n > room) {
         if (n > INT32_MAX - w->len
-            || writer_grow(w, extents_for(n - room)) != LV_OK)
+            || writer_grow(w, lv_extents_for(n - room)) != LV_OK)
         {
             return LV_AGAIN;
         }
@@ -224,8 +209,8 @@ lv_part_write(lv_part_writer_t *w, const void *data, size_t n)
 
 
 /* Writes at byte `at` of the chain. */
-static void
-chain_write(lv_store_t *st, uint32_t e, uint32_t at, const uint8_t *p,
+void
+lv_chain_write(lv_store_t *st, uint32_t e, uint32_t at, const uint8_t *p,
     size_t n)
 {
     size_t  size;
@@ -257,7 +242,7 @@ lv_part_patch(lv_part_writer_t *w, uint32_t at, const void *p, size_t n)
         return;
     }
 
-    chain_write(w->st, lv_get(&w->st->parts[w->part].extent),
+    lv_chain_write(w->st, lv_get(&w->st->parts[w->part].extent),
                 w->head_room + at, p, n);
 }
 
@@ -343,269 +328,4 @@ lv_part_abort(lv_part_writer_t *w)
     w->part = LV_NONE;
 
     lv_store_unlock(st);
-}
-
-
-/* ---- commit ------------------------------------------------------------- */
-
-/* Gives back the extents behind the last byte. */
-static void
-writer_trim(lv_part_writer_t *w, uint32_t used)
-{
-    uint32_t     rest, n;
-    lv_part_t   *p;
-    lv_store_t  *st;
-
-    st = w->st;
-    p = &st->parts[w->part];
-
-    rest = st->next[w->tail];
-    __atomic_store_n(&st->next[w->tail], LV_NONE, __ATOMIC_RELEASE);
-
-    LV_KILL_POINT("trim-cut");
-
-    n = lv_extents_give(st, rest);
-
-    p->extents = used;
-    lv_part_charge(st, p, 0, -(int32_t) n);
-}
-
-
-/* Extents in front of the first, for a head that is longer than the room. */
-static int
-writer_front(lv_part_writer_t *w, uint32_t n)
-{
-    uint32_t     first, last;
-    lv_part_t   *p;
-    lv_store_t  *st;
-
-    st = w->st;
-    p = &st->parts[w->part];
-
-    if (lv_store_make_room(st, n, 0) != LV_OK) {
-        return LV_AGAIN;
-    }
-
-    first = lv_extents_take(st, LV_NONE, n, &last);
-
-    if (first == LV_NONE) {
-        return LV_AGAIN;
-    }
-
-    st->next[last] = lv_get(&p->extent);
-    LV_KILL_POINT("front-taken");
-    lv_set(&p->extent, first);
-    LV_KILL_POINT("front-linked");
-
-    p->extents += n;
-    lv_part_charge(st, p, 0, (int32_t) n);
-
-    return LV_OK;
-}
-
-
-/* Everything of a commit that needs the lock; mostly nothing does. */
-static int
-writer_fit(lv_part_writer_t *w, uint32_t front)
-{
-    int          rc;
-    bool         full;
-    uint32_t     used, id, seq;
-    lv_store_t  *st;
-
-    st = w->st;
-    used = extents_for((uint64_t) w->head_room + w->len);
-
-    if (used == 0) {
-        used = 1;
-    }
-
-    full = false;
-    id = lv_pair_low(lv_get(&w->track->head));
-
-    if (lv_part_valid(st, id)) {
-        lv_shared_read(&seq, &st->parts[id].info.seq, sizeof(seq));
-        full = seq + 1 - lv_get(&w->track->tail_seq) >= LV_RING;
-    }
-
-    if (!full && front == 0 && st->parts[w->part].extents == used) {
-        return LV_OK;
-    }
-
-    if (lv_store_lock(st) != LV_OK) {
-        return LV_AGAIN;
-    }
-
-    rc = LV_OK;
-
-    if (st->parts[w->part].extents > used) {
-        writer_trim(w, used);
-    }
-
-    if (front) {
-        rc = writer_front(w, front);
-    }
-
-    if (full && writer_owns(w)) {
-        lv_track_evict_full(st, w->track, lv_get(&st->h->clock_ms));
-    }
-
-    lv_store_unlock(st);
-
-    return rc;
-}
-
-
-static int
-commit_media(lv_part_writer_t *w, lv_part_info_t *info)
-{
-    uint32_t     word, prev;
-    uint64_t     head;
-    lv_part_t   *p;
-    lv_store_t  *st;
-
-    st = w->st;
-    p = &st->parts[w->part];
-    head = atomic_load(&w->track->head);
-    prev = lv_pair_low(head);
-
-    if (lv_pair_epoch(head) != w->epoch || !writer_owns(w)) {
-        return LV_DECLINED;
-    }
-
-    info->seq = 0;
-
-    if (lv_part_valid(st, prev)) {
-        lv_shared_read(&info->seq, &st->parts[prev].info.seq, sizeof(uint32_t));
-        info->seq++;
-    }
-
-    lv_set(&p->prev, prev);
-    lv_shared_write(&p->info, info, sizeof(lv_part_info_t));
-    word = lv_get(&p->word);
-
-    LV_KILL_POINT("commit-filled");
-
-    if (!atomic_compare_exchange_strong(&w->track->head, &head,
-                                        lv_pair(w->epoch, w->part)))
-    {
-        return LV_DECLINED;
-    }
-
-    LV_KILL_POINT("commit-head");
-
-    /* Late, if this process was stopped here until the part left the window:
-     * the generation is another one then, and nothing happens. */
-    atomic_compare_exchange_strong(&p->word, &word,
-                                   lv_word(lv_word_gen(word),
-                                           LV_PART_COMMITTED));
-
-    LV_KILL_POINT("commit-word");
-
-    lv_set(&w->track->ring[info->seq % LV_RING], w->part);
-
-    LV_KILL_POINT("commit-ring");
-
-    return LV_OK;
-}
-
-
-static int
-commit_init(lv_part_writer_t *w, lv_part_info_t *info)
-{
-    uint32_t        old;
-    lv_part_t      *p;
-    lv_store_t     *st;
-    lv_part_ref_t   ref;
-
-    _Atomic uint32_t  *place;
-
-    st = w->st;
-    p = &st->parts[w->part];
-
-    info->seq = 0;
-    info->init_msn = info->msn;
-
-    if (lv_store_lock(st) != LV_OK) {
-        return LV_AGAIN;
-    }
-
-    if (!writer_owns(w)) {
-        lv_store_unlock(st);
-        return LV_DECLINED;
-    }
-
-    place = &w->track->init[lv_get(&w->track->init_count) % LV_INITS];
-    old = lv_get(place);
-
-    if (lv_part_load(st, old, lv_track_index(st, w->track), false, &ref,
-                     NULL))
-    {
-        lv_set(place, LV_NONE);
-        LV_KILL_POINT("init-old");
-        lv_part_drop(st, old, lv_get(&st->h->clock_ms));
-    }
-
-    lv_set(&p->prev, LV_NONE);
-    lv_shared_write(&p->info, info, sizeof(lv_part_info_t));
-    atomic_store(&p->word, lv_word(lv_word_gen(lv_get(&p->word)),
-                                   LV_PART_COMMITTED));
-
-    LV_KILL_POINT("init-word");
-    lv_set(place, w->part);
-    LV_KILL_POINT("init-place");
-    atomic_fetch_add(&w->track->init_count, 1);
-    LV_KILL_POINT("init-count");
-
-    lv_store_unlock(st);
-
-    return LV_OK;
-}
-
-
-int
-lv_part_commit(lv_part_writer_t *w, const void *head, size_t head_len,
-    lv_part_info_t *info)
-{
-    int          rc;
-    uint32_t     front;
-    lv_part_t   *p;
-    lv_store_t  *st;
-
-    st = w->st;
-
-    if (w->part == LV_NONE) {
-        return LV_DECLINED;
-    }
-
-    if (head_len > INT32_MAX - w->len) {
-        return LV_AGAIN;
-    }
-
-    p = &st->parts[w->part];
-    front = head_len > w->head_room ? extents_for(head_len - w->head_room) : 0;
-
-    rc = writer_fit(w, front);
-
-    if (rc != LV_OK) {
-        return rc;
-    }
-
-    lv_set(&p->offset, (uint32_t) (front * LV_EXTENT + w->head_room
-                                   - head_len));
-    lv_set(&p->len, (uint32_t) head_len + w->len);
-    chain_write(st, lv_get(&p->extent), lv_get(&p->offset), head, head_len);
-
-    rc = (info->flags & LV_PART_INIT) ? commit_init(w, info)
-                                      : commit_media(w, info);
-
-    if (rc == LV_DECLINED) {
-        lv_part_abort(w);
-    }
-
-    if (rc == LV_OK) {
-        w->part = LV_NONE;
-    }
-
-    return rc;
 }

@@ -1,6 +1,7 @@
 /* Directive live_store; init and exit of workers; the bell; the janitor. */
 
 #include "ngx_live_bell.h"
+#include "ngx_live_evictions.h"
 #include "ngx_live_store_file.h"
 #include "ngx_live_worker.h"
 
@@ -274,6 +275,8 @@ ngx_live_worker_look(ngx_event_t *ev)
         ngx_log_error(NGX_LOG_WARN, ev->log, 0,
                       "live: cleaned up after a worker that died");
     }
+
+    ngx_live_evictions_look(st, ev->log);
 
     ngx_live_run_second();
 

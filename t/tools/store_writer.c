@@ -6,7 +6,8 @@
  *
  * Commands, one a line; each is answered by one line, "ok …" or "error …":
  *
- *   claim ID TRACKS [muxed]   TRACKS: v0a0, v0, a0, v0v1a0, …; state STARTING
+ *   claim ID TRACKS [muxed] [window=MS]
+ *                             TRACKS: v0a0, v0, a0, v0v1a0, …; state STARTING
  *   live | interrupted | ended   the stream's state
  *   part [WORD …]             the next part, on every track; → ok MSN PART
  *        last                 it ends its segment
@@ -16,6 +17,7 @@
  *        size=BYTES           of the video's payload (20000)
  *   segment [WORD …]          the rest of a segment of six parts
  *   codec                     new init sections from the next segment on
+ *   next                      the next part begins a segment
  *   evict MSN                 what ended before this one
  *   run MS SEGMENTS           six parts a segment, one each MS, with a window
  *                             of 15 segments; → ok MSN PART at the end
@@ -177,12 +179,11 @@ describe(out_t *o, char kind, char number, unsigned id)
 static const char *
 claim(char *args)
 {
-    char        *id, *tracks, *muxed;
+    char        *id, *tracks, *word;
     const char  *err;
 
     id = strtok(args, " ");
     tracks = strtok(NULL, " ");
-    muxed = strtok(NULL, " ");
 
     if (id == NULL || tracks == NULL) {
         return "claim ID TRACKS";
@@ -211,7 +212,16 @@ claim(char *args)
     stream->timing.part_frames = FRAMES;
     stream->timing.window_ms = 30000;
     stream->timing.resume_ms = 30000;
-    stream->timing.muxed = muxed && strcmp(muxed, "muxed") == 0;
+    stream->timing.muxed = 0;
+
+    while ((word = strtok(NULL, " ")) != NULL) {
+        if (strcmp(word, "muxed") == 0) {
+            stream->timing.muxed = 1;
+
+        } else if (strncmp(word, "window=", 7) == 0) {
+            stream->timing.window_ms = (uint32_t) strtoul(word + 7, NULL, 10);
+        }
+    }
 
     for ( /* void */ ; tracks[0] && tracks[1]; tracks += 2) {
         describe(&outs[nouts], tracks[0], tracks[1], nouts + 1);
@@ -301,7 +311,7 @@ write_part(out_t *o, uint16_t flags, size_t size)
 {
     int               n;
     size_t            left, chunk;
-    uint8_t           head[1024], fill[4096];
+    uint8_t           head[2048], fill[4096];
     unsigned          i, count;
     const char       *err;
     lv_part_info_t    info;
@@ -551,6 +561,12 @@ command(char *line)
 
     if (strcmp(line, "codec") == 0) {
         forced_init = true;
+        return "";
+    }
+
+    if (strcmp(line, "next") == 0) {
+        msn++;
+        part = 0;
         return "";
     }
 

@@ -60,6 +60,8 @@ flv_next(flv_file_t *f, flv_tag_t *t)
 {
     const uint8_t  *p;
 
+    memset(t, 0, sizeof(*t));
+
     if (f->len < f->pos + 11) {
         return LV_ERROR;
     }
@@ -77,6 +79,21 @@ flv_next(flv_file_t *f, flv_tag_t *t)
     f->pos += 11 + (size_t) t->len + 4;
 
     return LV_OK;
+}
+
+
+/* The first tag of a type, with a payload of that packet type (byte 1). */
+__attribute__((unused)) static int
+flv_find(flv_file_t *f, flv_tag_t *t, unsigned type, unsigned packet)
+{
+    int  rc;
+
+    do {
+        rc = flv_next(f, t);
+    } while (rc == LV_OK && (t->type != type || t->len < 6
+                             || t->body[1] != packet));
+
+    return rc;
 }
 
 

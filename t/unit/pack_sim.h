@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <sys/mman.h>
 #include "lv_packager.h"
 #include "lv_timeline.h"
 #include "lv_fmp4.h"
@@ -39,6 +40,8 @@ typedef struct {
     uint32_t          min_part_us, max_part_us;
     double            max_segment;
     int64_t           worst;         /* |shown - meant|, 90 kHz */
+    int               late_ms;       /* most that a part came after its end */
+    int               early_ms;      /* … and before it, fillers only */
     uint32_t          last_init;
     uint64_t          names;         /* hash of names and flags, per cell */
 } sim_track_t;
@@ -52,7 +55,6 @@ typedef struct {
     bool           mapped[16];
     int64_t        pdt;              /* wall clock of media time 0, us */
     bool           have_pdt;
-    unsigned       max_ahead;        /* ms that parts came before their time */
     bool           quiet;
     /* names of the lead, to compare others with */
     uint64_t       grid[4096];
@@ -230,7 +232,7 @@ sim_check_bytes(sim_check_t *c, sim_track_t *t, const lv_part_ref_t *ref)
         sim_check_sample(c, t, ref, &s);
     }
 
-    if (n == 1) {
+    if (n == 1 && (info->flags & LV_PART_FILLER)) {
         t->single++;
     }
 
@@ -371,6 +373,7 @@ sim_check_part(sim_check_t *c, unsigned n, sim_track_t *t,
     const lv_part_ref_t *ref)
 {
     int64_t                 pdt, media;
+    int                     late;
     unsigned                place, mask;
     const lv_part_info_t   *i;
 
@@ -390,6 +393,17 @@ sim_check_part(sim_check_t *c, unsigned n, sim_track_t *t,
     if (llabs(pdt - c->pdt) > 2000) {
         sim_error(c, "%s %u.%u: the date is off by %d us", t->desc.name,
                   i->msn, i->part, (int) (pdt - c->pdt));
+    }
+
+    late = (int) (i->commit_ms - i->pdt_ms)
+           - (int) ((uint64_t) i->duration * 1000 / t->desc.timescale);
+
+    if (late > t->late_ms) {
+        t->late_ms = late;
+    }
+
+    if ((i->flags & LV_PART_FILLER) && -late > t->early_ms) {
+        t->early_ms = -late;
     }
 
     /* the same grid on all tracks */
@@ -489,8 +503,13 @@ sim_store(sim_store_t *m, size_t mb)
     lv_store_conf_t   conf;
 
     m->size = mb << 20;
-    m->base = aligned_alloc(4096, m->size);
-    memset(m->base, 0, m->size);
+    m->base = mmap(NULL, m->size, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (m->base == MAP_FAILED) {
+        printf("Bail out! no memory\n");
+        exit(1);
+    }
 
     memset(&conf, 0, sizeof(conf));
     conf.owner = "/run/test.pid";
@@ -502,6 +521,13 @@ sim_store(sim_store_t *m, size_t mb)
     }
 
     m->st = NULL;
+}
+
+
+__attribute__((unused)) static void
+sim_store_free(sim_store_t *m)
+{
+    munmap(m->base, m->size);
 }
 
 
@@ -550,6 +576,7 @@ typedef struct {
     int             v, a;
     uint64_t        start_ms;        /* wall clock of its frame 0 */
     uint64_t        vn, an;          /* frames sent */
+    uint64_t        v0;              /* the first key frame's */
     uint64_t        now_ms;
     unsigned        events[LV_PACK_NO_MEMORY + 1];
     char            text[128];
@@ -681,13 +708,13 @@ sim_video(sim_enc_t *e)
     double   at;
     unsigned n;
 
-    key = e->vn % e->conf.gop == 0;
+    key = e->vn >= e->v0 && (e->vn - e->v0) % e->conf.gop == 0;
     at = (double) e->vn / e->conf.fps;
     cts = 0;
 
     if (e->conf.bframes) {
         /* I P B B …: the P is shown behind the Bs */
-        n = (unsigned) (e->vn % e->conf.gop) % (e->conf.bframes + 1);
+        n = (unsigned) ((e->vn - e->v0) % e->conf.gop) % (e->conf.bframes + 1);
         cts = (int32_t) ((n == 1 ? e->conf.bframes + 1 : key ? 1 : 0)
                          * 90000 / e->conf.fps);
         cts -= cts % (e->conf.ms ? 90 : 1);

@@ -579,6 +579,104 @@ actor_step(actor_t *a)
 }
 
 
+/* ---- pins against evictions, as fast as can be --------------------------- */
+
+typedef struct {
+    lv_store_t        *st;
+    lv_stream_t       *s;
+    lv_track_t        *t;
+    uint32_t           epoch, msn;
+    lv_part_writer_t   all;      /* has hardly left any extent free */
+} actor_pins_t;
+
+
+static void
+actor_pins_open(actor_pins_t *p, void *base)
+{
+    static uint8_t    fill[LV_EXTENT];
+    const char       *err;
+    lv_store_stat_t   stat;
+    lv_track_desc_t   d;
+
+    memset(p, 0, sizeof(actor_pins_t));
+
+    p->st = lv_store_attach(base, ACTOR_SIZE, FIX_OWNER, NULL, NULL, &err);
+    lv_store_join(p->st, 1, 1, 1, &err);
+    lv_stream_claim(p->st, "pin", 3, 0, 1000, &p->s, &p->epoch, &err);
+    fix_desc(&d, "v0");
+    p->t = lv_track_add(p->st, p->s, p->epoch, &d);
+    lv_part_open(&p->all, p->st, p->s, p->t, p->epoch, 0);
+
+    do {
+        lv_part_write(&p->all, fill, sizeof(fill));
+        lv_store_stat(p->st, &stat);
+    } while (stat.extents_free > 6);
+
+    fix_part(p->st, p->s, p->t, p->epoch, 0, 0, 1, 0, 64, 64, 0);
+}
+
+
+/* What is evicted is written anew at once. */
+static void
+actor_pins_write(actor_pins_t *p, uint64_t until)
+{
+    for (p->msn = 2; p->msn % 16 || actor_now_ms() < until; p->msn++) {
+        fix_part(p->st, p->s, p->t, p->epoch, 0, 0, p->msn, 0, 64, 64, 0);
+        lv_stream_evict(p->st, p->s, p->msn, 1);
+    }
+}
+
+
+/* Reads the part that is evicted next. No lock here, and no system call: so
+ * nothing but the pin orders reader and writer. */
+static void
+actor_pins_read(void *base, actor_sum_t *sum, uint64_t until)
+{
+    uint32_t       gen, n;
+    actor_t        a;
+    lv_track_t    *t;
+    const char    *err;
+    actor_pin_t    p;
+    lv_stream_t   *s;
+
+    memset(&a, 0, sizeof(a));
+    memset(&p, 0, sizeof(p));
+    a.sum = sum;
+    a.st = lv_store_attach(base, ACTOR_SIZE, FIX_OWNER, NULL, NULL, &err);
+    lv_store_join(a.st, 1, 1, 1, &err);
+    s = lv_stream_find(a.st, "pin", 3, &gen);
+    t = lv_stream_track(a.st, s, "v0", 2);
+
+    for (n = 1; n % 16 || actor_now_ms() < until; n++) {
+        if (lv_track_oldest(a.st, t, &p.ref) != LV_OK
+            || lv_part_pin(a.st, &p.ref) != LV_OK)
+        {
+            atomic_fetch_add(&sum->gone, 1);
+            continue;
+        }
+
+        actor_verify(&a, &p, "pinned");
+        lv_part_unpin(a.st, p.ref.id);
+    }
+
+    lv_store_detach(a.st);
+}
+
+
+static void
+actor_pins_close(actor_pins_t *p, actor_sum_t *sum)
+{
+    diag("%u parts, %llu read, %llu gone before the pin", p->msn,
+         (unsigned long long) sum->reads, (unsigned long long) sum->gone);
+
+    lv_part_abort(&p->all);
+    lv_stream_remove(p->st, p->s, 1);
+    lv_store_detach(p->st);
+}
+
+
+/* ---- a life -------------------------------------------------------------- */
+
 /* Attaches, joins, acts until told to stop, leaves. */
 __attribute__((unused)) static void
 actor_run(void *base, actor_sum_t *sum, uint64_t seed, _Atomic int *stop,

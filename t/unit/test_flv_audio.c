@@ -163,6 +163,10 @@ test_adts(void)
     send_built(LV_FLV_AUDIO, 0);
     is_frame(0, "ADTS behind a sequence header is stripped");
     is_int(pk.configs[1], 1, "and the sequence header stays");
+    START(RAW "\xff\xf1\x5c\x80\x02\x3f\xfc" FRAME);
+    send_built(LV_FLV_AUDIO, 46);
+    is_int((long long) frame(1)->len, 16,
+           "what is longer than its message is no ADTS");
 }
 
 

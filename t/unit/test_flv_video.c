@@ -278,6 +278,13 @@ test_sets_in_band(void)
     is_str(nals(7), "1", "damaged sets are dropped");
     is_int((long long) flv.stat.nal_dropped, 2, "and counted");
 
+    START(INTER);
+    ADD_START(PPS_A2);
+    add_nal(0, 0x06, 6000);
+    add_nal(0, 0x41, 100);
+    send_built(LV_FLV_VIDEO, 320);
+    is_str(nals(8), "8 6 1", "a new PPS, start codes, and 6 kB of SEI");
+
     /* each NAL unit in a message of its own */
     flv_reset();
     START(NALU); ADD_SET(SPS_A); send_built(LV_FLV_VIDEO, 0);

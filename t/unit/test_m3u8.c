@@ -411,6 +411,8 @@ test_delta(void)
     has(p, "#EXT-X-VERSION:6\n", "with a full playlist's version");
 
     segments(base + 6, 4);
+    has(media("v0", true), "#EXT-X-SKIP:SKIPPED-SEGMENTS=4\n",
+        "what ends just CAN-SKIP-UNTIL before the end is skipped");
     put(v0, base + 10, 0, 0, base);
     p = media("v0", true);
     /* the playlist is 20.33 s long; 8.33 s of it may be skipped */

@@ -54,6 +54,10 @@ scenario(const char *name, const sim_enc_conf_t *conf, double seconds,
 
     worst = a ? a->worst : 0;
     ok(!v || v->worst <= 1, "  video is shown when it should be");
+    ok(!v || v->late_ms <= 1000 / conf->fps + 2, "  video parts come at "
+       "once: %d ms", v ? v->late_ms : 0);
+    ok(!a || a->late_ms <= 70, "  audio parts as well: %d ms",
+       a ? a->late_ms : 0);
     ok(worst < FRAME_90K(conf->rate ? conf->rate : 1),
        "  audio is less than a frame off");
 
@@ -69,7 +73,7 @@ scenario(const char *name, const sim_enc_conf_t *conf, double seconds,
     is_int(lv_store_check(m.st, err, sizeof(err)), LV_OK,
            "  the store is whole");
     lv_store_detach(m.st);
-    free(m.base);
+    sim_store_free(&m);
 }
 
 
@@ -101,10 +105,692 @@ clean_input(void)
 }
 
 
+/* ---- one at a time ------------------------------------------------------ */
+
+static sim_store_t   mem;
+static lv_store_t   *st;
+static sim_check_t   check;
+static sim_enc_t     enc;
+
+static void
+begin(const sim_enc_conf_t *conf, const lv_packager_conf_t *pc)
+{
+    memset(&check, 0, sizeof(check));
+    sim_store(&mem, 64);
+    st = sim_attach(&mem, 1);
+    mem.st = st;
+    sim_encoder(&enc, conf, SIM_EPOCH_MS + 123, &check);
+
+    if (!sim_publish(&enc, st, pc)) {
+        printf("Bail out! not published\n");
+        exit(1);
+    }
+}
+
+
+static void
+show(void)
+{
+    unsigned      n;
+    sim_track_t  *t;
+
+    diag("PART-TARGET %u us, N %u, target %u s, events: %u tracks, %u codec, "
+         "%u long GOP, %u filled, %u dropped; %u declined",
+         check.s->timing.part_target_us, check.s->timing.part_frames,
+         check.s->timing.target_s, enc.events[LV_PACK_TRACK],
+         enc.events[LV_PACK_CODEC_CHANGED], enc.events[LV_PACK_LONG_GOP],
+         enc.events[LV_PACK_FILLED], enc.events[LV_PACK_DROPPED],
+         enc.declined);
+
+    for (n = 0; n < LV_STREAM_TRACKS; n++) {
+        t = &check.t[n];
+
+        if (t->track) {
+            diag("  %s from %u.: %u parts (%u filler, %u unlisted) in %u "
+                 "segments to %.3f s, %u..%u us, off by %d, %u forced, "
+                 "%u breaks, %u silent", t->desc.name, t->first_msn,
+                 t->parts, t->fillers, t->unlisted, t->segments,
+                 t->max_segment, t->min_part_us, t->max_part_us,
+                 (int) t->worst, t->forced, t->discs, t->silent);
+        }
+    }
+}
+
+
+static void
+end(const char *name)
+{
+    char  err[256];
+
+    lv_packager_finish(enc.p, enc.now_ms);
+    sim_check(&check, st, lv_packager_stream(enc.p));
+    show();
+
+    is_int(check.errors, 0, name);
+    lv_packager_destroy(enc.p);
+
+    err[0] = '\0';
+    ok(lv_store_check(st, err, sizeof(err)) == LV_OK, "  the store is whole "
+       "%s", err);
+    lv_store_detach(st);
+    sim_store_free(&mem);
+}
+
+
+static sim_track_t *
+video(void)
+{
+    return sim_kind(&check, LV_KIND_VIDEO);
+}
+
+
+static sim_track_t *
+audio(void)
+{
+    return sim_kind(&check, LV_KIND_AUDIO);
+}
+
+
+static const sim_enc_conf_t  usual = {
+    .fps = 25, .gop = 50, .bframes = 0, .rate = 48000, .ms = true
+};
+
+
+static void
+key_frame_intervals(void)
+{
+    sim_enc_conf_t  conf;
+
+    conf = usual;
+    conf.gop = 12;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 30);
+    is_int(check.s->timing.target_s, 2, "GOP of 0.48 s: the target is 2 s");
+    ok(video()->max_segment > 1.8 && video()->max_segment < 2.5,
+       "  several of them make a segment");
+    is_int(video()->forced, 0, "  all segments begin with key frames");
+    end("GOP of 0.48 s");
+
+    conf.gop = 90;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 30);
+    is_int(check.s->timing.target_s, 4, "GOP of 3.6 s: the target is 4 s");
+    is_int(video()->forced, 0, "  all segments begin with key frames");
+    end("GOP of 3.6 s");
+
+    conf.gop = 58;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 30);
+    is_int(video()->forced, 0, "GOP of 2.32 s: one of them is a segment");
+    end("GOP of 2.32 s");
+
+    conf.gop = 300;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 60);
+    is_int(check.s->timing.target_s, 10, "GOP of 12 s: the target is 10 s");
+    ok(video()->forced > 0, "  segments are cut without key frames");
+    ok(enc.events[LV_PACK_LONG_GOP] == 1, "  one event in a minute");
+    is_int(enc.events[LV_PACK_READY], 1, "  the playlists exist");
+    end("GOP of 12 s");
+
+    conf.gop = 50;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 10);
+    enc.conf.gop = 100000;
+    sim_run(&enc, st, 20);
+    is_int(check.s->timing.target_s, 2, "a GOP that gets longer: still 2 s");
+    ok(video()->forced >= 7, "  segments are cut without key frames");
+    is_int(video()->unlisted, 7, "  they list their parts");
+    end("a GOP that gets longer");
+}
+
+
+static void
+one_track(void)
+{
+    unsigned               i;
+    char                   name[64];
+    sim_enc_conf_t         conf;
+    static const unsigned  rates[] = { 48000, 44100, 22050, 8000 };
+
+    for (i = 0; i < 4; i++) {
+        conf = usual;
+        conf.fps = 0;
+        conf.rate = rates[i];
+        begin(&conf, NULL);
+        sim_run(&enc, st, 60);
+        snprintf(name, sizeof(name), "audio only, %u Hz", rates[i]);
+        is_int(enc.events[LV_PACK_READY], 1, name);
+        is_int(audio()->unlisted, 0, "  all parts are listed");
+        is_int(audio()->silent, 0, "  nothing was filled");
+        is_int(check.s->timing.lead, 0, "  it leads");
+        end(name);
+    }
+
+    conf = usual;
+    conf.rate = 0;
+    conf.bframes = 2;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 60);
+    is_int(video()->fillers, 0, "video only");
+    end("video only");
+}
+
+
+static void
+configured_later(void)
+{
+    sim_enc_conf_t  conf;
+
+    /* audio first, video 5 s later: configuration and all */
+    conf = usual;
+    conf.fps = 0;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 5);
+    is_int(enc.events[LV_PACK_READY], 1, "late video: live with sound alone");
+    enc.conf.fps = 30;
+    enc.conf.gop = 60;
+    enc.vn = 150;
+    sim_config_video(&enc);
+    sim_run(&enc, st, 20);
+    ok(video() && video()->parts > 40, "  video joined");
+    is_int(video()->forced, 0, "  its segments begin with key frames");
+    is_int(video()->fillers, 0, "  nothing was filled");
+    is_int(audio()->silent, 0, "  nor of the audio");
+    end("late video");
+
+    /* audio comes 0.7 s, then 5 s late */
+    conf = usual;
+    conf.rate = 0;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 0.7);
+    enc.conf.rate = 44100;
+    enc.an = 30;
+    sim_config_audio(&enc);
+    sim_run(&enc, st, 20);
+    is_int(audio()->first_msn, video()->first_msn, "audio 0.7 s late: from "
+           "the first segment");
+    is_int(audio()->silent, 30, "  with silence before it");
+    end("audio 0.7 s late");
+
+    conf = usual;
+    conf.rate = 0;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 5.1);
+    enc.conf.rate = 44100;
+    enc.an = 220;
+    sim_config_audio(&enc);
+    sim_run(&enc, st, 60);
+    ok(audio()->first_msn > video()->first_msn, "audio 5 s late: joins later");
+    is_int(audio()->silent, 0, "  without silence");
+    end("audio 5 s late");
+
+    /* configured but never sent */
+    conf = usual;
+    begin(&conf, NULL);
+    enc.hold_audio = true;
+    sim_run(&enc, st, 10);
+    is_int(enc.events[LV_PACK_READY], 1, "audio that never comes: live");
+    ok(audio()->silent > 400, "  silence instead");
+    is_int(enc.events[LV_PACK_FILLED], 1, "  one event");
+    end("audio that never comes");
+
+    conf = usual;
+    begin(&conf, NULL);
+    enc.hold_video = true;
+    sim_run(&enc, st, 10);
+    is_int(enc.events[LV_PACK_READY], 1, "video that never comes: live");
+    ok(video() == NULL, "  there is no video track");
+    enc.hold_video = false;
+    sim_run(&enc, st, 10);
+    ok(video() && video()->parts > 20, "  when it comes, it joins");
+    end("video that never comes, and then comes");
+
+    /* the usual start: sound is some frames ahead of the first key frame */
+    conf = usual;
+    begin(&conf, NULL);
+    enc.v0 = 20;
+    sim_run(&enc, st, 20);
+    is_int(enc.declined, 20, "sound before the first key frame: frames before "
+           "it are declined");
+    is_int(enc.events[LV_PACK_READY], 1, "  live");
+    ok(audio()->worst <= 1 && audio()->silent <= 1, "  sound is in its place "
+       "(%d), nothing is made up", (int) audio()->worst);
+    end("sound before the first key frame");
+
+    conf.skew_ms = -400;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 20);
+    ok(audio()->worst <= 1 && audio()->silent <= 1, "sound comes 400 ms early:"
+       " it is in its place (%d)", (int) audio()->worst);
+    end("sound comes early");
+}
+
+
+/* Audio that arrives systematically early or late. */
+static void
+skewed_arrival(void)
+{
+    int             skews[] = { -1500, -700, -200, 200, 700, 1200 };
+    char            name[64];
+    unsigned        i;
+    sim_enc_conf_t  conf;
+
+    for (i = 0; i < 6; i++) {
+        conf = usual;
+        conf.fps = 30;
+        conf.gop = 60;
+        conf.skew_ms = skews[i];
+        begin(&conf, NULL);
+        sim_run(&enc, st, 40);
+        snprintf(name, sizeof(name), "audio arrives %d ms late", skews[i]);
+        is_int(enc.events[LV_PACK_READY], 1, name);
+        is_int(video()->fillers, 0, "  no video is filled");
+        is_int(audio()->silent, 0, "  no audio is filled");
+        is_int(video()->forced, 0, "  segments begin with key frames");
+        end(name);
+    }
+}
+
+
+static void
+hole(const char *name, bool v, bool a, double seconds)
+{
+    double  forced;
+
+    begin(&usual, NULL);
+    sim_run(&enc, st, 7.13);
+    forced = video()->forced;
+    enc.hold_video = v;
+    enc.hold_audio = a;
+    sim_run(&enc, st, seconds);
+    enc.hold_video = false;
+    enc.hold_audio = false;
+    sim_run(&enc, st, 12);
+    ok(enc.rc == LV_OK, "%s", name);
+
+    if (!v) {
+        is_int(video()->fillers, 0, "  no video is filled");
+        is_int(video()->forced, (long long) forced,
+               "  segments begin with key frames");
+    }
+
+    if (!a) {
+        is_int(audio()->silent, 0, "  no audio is filled");
+    }
+
+    /* at most up to the next key frame, and to what was late */
+    ok(enc.declined <= 60 + seconds * 30, "  %u frames dropped",
+       enc.declined);
+    end(name);
+}
+
+
+static void
+holes(void)
+{
+    hole("one video frame is missing", true, false, 0.04);
+    hole("five video frames are missing", true, false, 0.2);
+    hole("half a second of video is missing", true, false, 0.5);
+    hole("a second of video is missing", true, false, 1);
+    hole("five seconds of video are missing", true, false, 5);
+    hole("one audio frame is missing", false, true, 0.022);
+    hole("half a second of audio is missing", false, true, 0.5);
+    hole("five seconds of audio are missing", false, true, 5);
+    hole("both are silent for half a second", true, true, 0.5);
+    hole("both are silent for three seconds", true, true, 3);
+    hole("both are silent for nine seconds", true, true, 9);
+    hole("both are silent for thirty seconds", true, true, 30);
+}
+
+
+/* Frames at odd times: a phone in the dark, a screen that does not change. */
+static void
+variable_frame_rate(void)
+{
+    double          fps[] = { 1, 2, 3, 4, 7.5, 10 };
+    char            name[64];
+    unsigned        i, n;
+    sim_enc_conf_t  conf;
+
+    for (i = 0; i < 6; i++) {
+        conf = usual;
+        conf.fps = fps[i];
+        conf.gop = (unsigned) (fps[i] * 2);
+        begin(&conf, NULL);
+        sim_run(&enc, st, 40);
+        snprintf(name, sizeof(name), "%.1f frames a second", fps[i]);
+        is_int(video()->fillers, 0, name);
+        is_int(audio()->silent, 0, "  no audio is filled");
+        end(name);
+    }
+
+    conf = usual;
+    begin(&conf, NULL);
+    srand(1);
+
+    for (n = 0; n < 1500; n++) {
+        enc.hold_video = rand() % 4 == 0 && enc.vn % 50 > 1;
+        sim_run(&enc, st, 0.04);
+    }
+
+    is_int(video()->fillers, 0, "every fourth frame is missing");
+    is_int(video()->unlisted, 7, "  parts are listed");
+    end("every fourth frame is missing");
+
+    conf.rate = 0;
+    begin(&conf, NULL);
+
+    for (n = 0; n < 1500; n++) {
+        enc.hold_video = n > 200 && n % 40 > 10 && enc.vn % 50 > 1;
+        sim_run(&enc, st, 0.04);
+    }
+
+    is_int(enc.declined, 0, "video only, with holes of 1.2 s: all is shown");
+    end("video only, with holes of 1.2 s");
+}
+
+
+static void
+other_settings(void)
+{
+    unsigned            i;
+    char                name[64];
+    sim_enc_conf_t      conf;
+    lv_packager_conf_t  pc;
+
+    static const struct { unsigned part, segment, gop; }  set[] = {
+        { 200000, 2000, 50 }, { 100000, 1000, 25 }, { 500000, 2000, 50 },
+        { 1000000, 6000, 50 }, { 333333, 1000, 50 }, { 333333, 4000, 25 },
+        { 333333, 2000, 24 }, { 333333, 2000, 49 }, { 333333, 2000, 8 },
+        { 333333, 2000, 1 }
+    };
+
+    for (i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
+        pc = sim_conf;
+        pc.part_us = set[i].part;
+        pc.segment_ms = set[i].segment;
+        conf = usual;
+        conf.gop = set[i].gop;
+        begin(&conf, &pc);
+        sim_run(&enc, st, 60);
+        snprintf(name, sizeof(name), "parts of %u us, segments of %u ms, GOP "
+                 "of %u", set[i].part, set[i].segment, set[i].gop);
+        is_int(video()->forced, 0, name);
+        is_int(enc.declined, 0, "  nothing was dropped");
+        end(name);
+    }
+}
+
+
+static void
+configuration_changes(void)
+{
+    sim_enc_conf_t  conf;
+
+    conf = usual;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 7);
+    sim_config_video(&enc);
+    sim_config_audio(&enc);
+    sim_run(&enc, st, 3);
+    is_int(enc.events[LV_PACK_CODEC_CHANGED], 0, "the same configuration "
+           "again: nothing happens");
+
+    enc.conf.avcc_variant = 1;
+    sim_config_video(&enc);
+    enc.vn = 0;
+    enc.start_ms = enc.now_ms;
+    enc.conf.base += 900000;
+    enc.an = 0;
+    sim_run(&enc, st, 6);
+    is_int(enc.events[LV_PACK_CODEC_CHANGED], 1, "another SPS: a change");
+    is_int(video()->discs, 1, "  one discontinuity");
+    is_int(audio()->discs, 1, "  on both tracks");
+    is_int(video()->inits, 2, "  a new init section");
+
+    sim_run(&enc, st, 1);
+    enc.conf.asc_variant = 1;
+    sim_config_audio(&enc);
+    sim_run(&enc, st, 6);
+    is_int(enc.events[LV_PACK_CODEC_CHANGED], 2, "mono instead of stereo: a "
+           "change, at the next key frame");
+    is_int(video()->discs, 2, "  another discontinuity");
+    ok(enc.declined > 10 && enc.declined < 110, "  %u audio frames dropped",
+       enc.declined);
+    is_int(audio()->inits, 3, "  a new init section");
+    end("configuration changes");
+
+    /* from 48000 to 44100 Hz: the timescale stays */
+    begin(&conf, NULL);
+    sim_run(&enc, st, 7);
+    enc.conf.rate = 44100;
+    enc.an = 301;
+    sim_config_audio(&enc);
+    sim_run(&enc, st, 10);
+    lv_track_desc(audio()->track, &audio()->desc);
+    is_int(audio()->desc.timescale, 48000, "the sample rate changes: the "
+           "timescale stays");
+    is_int(audio()->desc.sample_rate, 44100, "  the description changes");
+    end("the sample rate changes");
+
+    conf.fps = 0;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 7);
+    enc.conf.asc_variant = 1;
+    sim_config_audio(&enc);
+    sim_run(&enc, st, 7);
+    is_int(audio()->discs, 1, "audio only: the change is at once");
+    is_int(enc.declined, 0, "  nothing was dropped");
+    end("audio only, configuration change");
+}
+
+
+static void
+refused(void)
+{
+    int                 rc;
+    uint8_t             b[600];
+    lv_codec_config_t   c;
+
+    begin(&usual, NULL);
+
+    memset(&c, 0, sizeof(c));
+    memset(b, 0, sizeof(b));
+    c.kind = LV_KIND_VIDEO;
+    c.fourcc = LV_FOURCC('x', 'x', 'x', 'x');
+    strcpy(c.codecs, "xxxx");
+    c.width = 16;
+    c.height = 16;
+    c.config = b;
+    c.config_len = 10;
+    is_int(lv_packager_config(enc.p, &c, enc.now_ms), LV_DECLINED,
+           "an unknown codec is declined");
+    c.fourcc = LV_FOURCC('a', 'v', 'c', '1');
+    c.config_len = 600;
+    is_int(lv_packager_config(enc.p, &c, enc.now_ms), LV_DECLINED,
+           "a configuration that is too long is declined");
+    c.config_len = 0;
+    is_int(lv_packager_config(enc.p, &c, enc.now_ms), LV_DECLINED,
+           "an empty one, too");
+
+    is_int(lv_packager_frame(enc.p, 7, 0, 0, true, enc.now_ms), LV_DECLINED,
+           "a frame of a track that is not there");
+    is_int(lv_packager_frame(enc.p, enc.v, 0, 0, false, enc.now_ms),
+           LV_DECLINED, "a frame before the first key frame");
+    is_int(lv_packager_data(enc.p, enc.v, b, 10), LV_DECLINED,
+           "data without a frame");
+
+    sim_run(&enc, st, 5);
+
+    rc = lv_packager_frame(enc.p, enc.v, 5 * 90000, 0, false, enc.now_ms);
+    is_int(rc, LV_OK, "a frame begins");
+    lv_packager_data(enc.p, enc.v, b, 100);
+    is_int(lv_packager_frame_len(enc.p, enc.v), 100, "its length so far");
+    lv_packager_frame_abort(enc.p, enc.v);
+    is_int(lv_packager_frame_len(enc.p, enc.v), 0, "it is aborted");
+    is_int(lv_packager_frame_end(enc.p, enc.v), LV_DECLINED, "and not there");
+
+    lv_packager_frame(enc.p, enc.v, 5 * 90000 + 10, 0, false, enc.now_ms);
+    is_int(lv_packager_frame_end(enc.p, enc.v), LV_DECLINED,
+           "an empty frame does not count");
+
+    sim_run(&enc, st, 5);
+    end("frames that are no frames");
+}
+
+
+/* Lengths are known only when a NAL unit is complete: patched in place, over
+ * extents' borders. */
+static void
+patches(void)
+{
+    size_t                  n, at;
+    uint8_t                 b[256], len[4];
+    const char             *err;
+    unsigned                i, wrong;
+    lv_part_ref_t           ref;
+    lv_fmp4_moof_t          moof;
+    lv_fmp4_read_sample_t   s;
+
+    begin(&usual, NULL);
+    enc.hold_video = true;
+    wrong = 0;
+
+    for (i = 0; i < 100; i++) {
+        lv_packager_frame(enc.p, enc.v, i * 3600, 0, i % 50 == 0,
+                          enc.now_ms + i * 40);
+
+        for (n = 0; n < 40; n++) {
+            at = lv_packager_frame_len(enc.p, enc.v);
+            memset(b, (int) n, sizeof(b));
+            memset(b, 0xff, 4);
+            lv_packager_data(enc.p, enc.v, b, sizeof(b) - i % 7);
+            lv_put32(len, (uint32_t) (sizeof(b) - i % 7 - 4));
+            lv_packager_patch(enc.p, enc.v, (uint32_t) at, len, 4);
+        }
+
+        lv_packager_frame_end(enc.p, enc.v);
+    }
+
+    lv_track_newest(st, lv_stream_track(st, lv_packager_stream(enc.p), "v0",
+                                        2), &ref);
+    sim_part_bytes(st, &ref);
+    lv_fmp4_moof(&moof, sim_buf, ref.len, &err);
+
+    while (lv_fmp4_next(&moof, &s) == LV_OK) {
+        for (at = 0; at < s.size; at += 4 + n) {
+            n = lv_be32(sim_buf + s.offset + at);
+
+            if (n > 252 || n < 245) {
+                wrong++;
+                break;
+            }
+        }
+    }
+
+    is_int(wrong, 0, "patched lengths are where they belong");
+    enc.now_ms += 4000;
+    lv_packager_destroy(enc.p);
+    lv_store_detach(st);
+    sim_store_free(&mem);
+}
+
+
+static void
+window(void)
+{
+    lv_part_ref_t    oldest, newest;
+    sim_enc_conf_t   conf;
+    lv_store_stat_t  stat;
+
+    conf = usual;
+    begin(&conf, NULL);
+    sim_run(&enc, st, 120);
+    lv_track_oldest(st, video()->track, &oldest);
+    lv_track_newest(st, video()->track, &newest);
+    diag("%u.%u to %u.%u", oldest.info.msn, oldest.info.part,
+         newest.info.msn, newest.info.part);
+    ok(newest.info.tfdt - oldest.info.tfdt >= 30 * 90000
+       && newest.info.tfdt - oldest.info.tfdt < 35 * 90000,
+       "the store holds the window and little more");
+    lv_track_oldest(st, audio()->track, &newest);
+    is_int(newest.info.msn, oldest.info.msn, "of both tracks");
+    lv_store_stat(st, &stat);
+    diag("%u extents of %u", stat.extents - stat.extents_free, stat.extents);
+
+    ok(video()->desc.timescale == 90000
+       && lv_track_desc(video()->track, &video()->desc) == LV_OK
+       && video()->desc.fps_milli == 25000 && video()->desc.gop_ms == 2000
+       && video()->desc.frame_ts == 3600, "figures: %u fps/1000, GOP %u ms",
+       video()->desc.fps_milli, video()->desc.gop_ms);
+    ok(video()->desc.avg_bps > 200000 && video()->desc.avg_bps < 230000
+       && video()->desc.peak_bps >= video()->desc.avg_bps,
+       "figures: %u bit/s, peak %u", video()->desc.avg_bps,
+       video()->desc.peak_bps);
+    is_int(atomic_load(&check.s->frames_in), (long long) (enc.vn + enc.an),
+           "figures: frames");
+    end("the window");
+}
+
+
+/* A store that is too small: what does not fit is dropped, nothing breaks. */
+static void
+no_memory(void)
+{
+    char                err[256];
+    sim_enc_conf_t      conf;
+    lv_packager_conf_t  pc;
+
+    memset(&check, 0, sizeof(check));
+    sim_store(&mem, 8);
+    st = sim_attach(&mem, 1);
+    mem.st = st;
+
+    conf = usual;
+    conf.vsize = 20000;
+    sim_encoder(&enc, &conf, SIM_EPOCH_MS + 123, &check);
+    pc = sim_conf;
+    pc.max_bitrate = 1000000;
+
+    if (sim_publish(&enc, st, &pc)) {
+        sim_run(&enc, st, 60);
+        show();
+        is_int(check.errors, 0, "four times the promised bit rate");
+        ok(video()->parts > 100, "  it goes on");
+    }
+
+    lv_packager_destroy(enc.p);
+    err[0] = '\0';
+    ok(lv_store_check(st, err, sizeof(err)) == LV_OK, "  the store is whole "
+       "%s", err);
+
+    sim_encoder(&enc, &conf, enc.now_ms + 40000, NULL);
+    pc.max_bitrate = 100000000;
+    enc.p = NULL;
+    ok(!sim_publish(&enc, st, &pc), "a bit rate that does not fit is refused");
+
+    lv_store_detach(st);
+    sim_store_free(&mem);
+}
+
+
 int
 main(void)
 {
     clean_input();
+    key_frame_intervals();
+    one_track();
+    configured_later();
+    skewed_arrival();
+    holes();
+    variable_frame_rate();
+    other_settings();
+    configuration_changes();
+    refused();
+    patches();
+    window();
+    no_memory();
 
     return done_testing();
 }

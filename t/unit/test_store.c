@@ -49,6 +49,14 @@ check(lv_store_t *st, const char *when)
 }
 
 
+/* The call comes first, then its reason is printed. */
+static void
+refused(bool is, const char **err, const char *name)
+{
+    ok(is && *err, "%s: %s", name, is && *err ? *err : "(no reason)");
+}
+
+
 static lv_stream_t *
 claim(lv_store_t *st, const char *id, uint64_t reserve, uint64_t now_ms,
     uint32_t *epoch)
@@ -112,31 +120,31 @@ refusals(void)
     conf.owner = FIX_OWNER;
 
     small = fix_map(4 * MIB);
-    ok(lv_store_format(small, 4 * MIB, &conf, &err) == LV_ERROR,
-       "a store of 4 MiB is refused: %s", err);
+    refused(lv_store_format(small, 4 * MIB, &conf, &err) == LV_ERROR, &err,
+            "a store of 4 MiB is refused");
 
     base = fix_map(8 * MIB);
-    ok(lv_store_attach(base, 8 * MIB, FIX_OWNER, ring, NULL, &err) == NULL,
-       "zeroed memory is refused: %s", err);
-    ok(lv_store_attach(base, 100, FIX_OWNER, ring, NULL, &err) == NULL,
-       "a few bytes are refused: %s", err);
+    refused(lv_store_attach(base, 8 * MIB, FIX_OWNER, ring, NULL, &err)
+            == NULL, &err, "zeroed memory is refused");
+    refused(lv_store_attach(base, 100, FIX_OWNER, ring, NULL, &err)
+            == NULL, &err, "a few bytes are refused");
 
     ok(lv_store_format(base, 8 * MIB, &conf, &err) == LV_OK, "format");
-    ok(lv_store_attach(base, 7 * MIB, FIX_OWNER, ring, NULL, &err) == NULL,
-       "another size is refused: %s", err);
-    ok(lv_store_attach(base, 8 * MIB, "/run/other.pid", ring, NULL, &err)
-       == NULL, "another owner is refused: %s", err);
+    refused(lv_store_attach(base, 7 * MIB, FIX_OWNER, ring, NULL, &err)
+            == NULL, &err, "another size is refused");
+    refused(lv_store_attach(base, 8 * MIB, "/run/other.pid", ring, NULL, &err)
+            == NULL, &err, "another owner is refused");
     ok(lv_store_attach(base, 8 * MIB, "/run/test.pid2", ring, NULL, &err)
        == NULL, "a longer owner is refused");
 
     p = base;
     p[8] ^= 1;
-    ok(lv_store_attach(base, 8 * MIB, FIX_OWNER, ring, NULL, &err) == NULL,
-       "another layout is refused: %s", err);
+    refused(lv_store_attach(base, 8 * MIB, FIX_OWNER, ring, NULL, &err)
+            == NULL, &err, "another layout is refused");
     p[8] ^= 1;
     p[0] ^= 1;
-    ok(lv_store_attach(base, 8 * MIB, FIX_OWNER, ring, NULL, &err) == NULL,
-       "another magic is refused: %s", err);
+    refused(lv_store_attach(base, 8 * MIB, FIX_OWNER, ring, NULL, &err)
+            == NULL, &err, "another magic is refused");
     p[0] ^= 1;
 
     st = lv_store_attach(base, 8 * MIB, FIX_OWNER, ring, NULL, &err);
@@ -196,7 +204,7 @@ slots(void)
     }
 
     is_int(n, LV_SLOTS, "every slot can be taken");
-    ok(n == LV_SLOTS && err, "no more: %s", err);
+    refused(n == LV_SLOTS, &err, "no more");
     lv_store_slot_info(st[0], 5, &info);
     ok(info.used && info.pid == 1005 && info.generation == 3
        && info.since_ms == 77, "slot info");
@@ -637,8 +645,8 @@ directory(void)
     lv_store_stat(st, &stat);
 
     memset(id, 'x', sizeof(id));
-    ok(lv_stream_claim(st, "", 0, 0, 1, &s, &epoch, &err) == LV_ERROR,
-       "an empty id: %s", err);
+    refused(lv_stream_claim(st, "", 0, 0, 1, &s, &epoch, &err) == LV_ERROR,
+            &err, "an empty id");
     is_int(lv_stream_claim(st, "a/b", 3, 0, 1, &s, &epoch, &err), LV_ERROR,
            "a slash");
     is_int(lv_stream_claim(st, "-a", 2, 0, 1, &s, &epoch, &err), LV_ERROR,
@@ -660,7 +668,7 @@ directory(void)
         }
     }
     is_int(n, 16, "the directory takes 16 in 8 MiB");
-    ok(n == 16, "then: %s", err);
+    refused(n == 16, &err, "then no more");
     check(st, "with a full directory");
 
     bad = 0;
@@ -873,8 +881,8 @@ admission(void)
     all = (uint64_t) stat.extents * LV_EXTENT;
 
     ok(claim(st, "a", all * 60 / 100, 1000, &e) != NULL, "60 %% are promised");
-    ok(lv_stream_claim(st, "b", 1, all * 40 / 100, 1000, &s, &e, &err)
-       == LV_DECLINED, "40 %% more are refused: %s", err);
+    refused(lv_stream_claim(st, "b", 1, all * 40 / 100, 1000, &s, &e, &err)
+            == LV_DECLINED, &err, "40 % more are refused");
     ok(claim(st, "b", all * 34 / 100, 1000, &e) != NULL, "34 %% are not");
     ok(claim(st, "a", all * 50 / 100, 1000, &e) != NULL,
        "claimed again, for less");
@@ -887,8 +895,8 @@ admission(void)
        && stat.extents_reserved > stat.extents * 93 / 100, "94 %% in all");
     lv_stream_remove(st, s, 1);
     ok(claim(st, "d", all * 10 / 100, 1000, &e) != NULL, "until one goes");
-    ok(lv_stream_claim(st, "e", 1, all * 2, 1000, &s, &e, &err)
-       == LV_DECLINED, "more than all: %s", err);
+    refused(lv_stream_claim(st, "e", 1, all * 2, 1000, &s, &e, &err)
+            == LV_DECLINED, &err, "more than all");
     check(st, "with reservations");
 
     lv_store_detach(st);

@@ -18,7 +18,9 @@
 #include "../../ngx_live_module/lib/lv_store_alloc.c"
 #include "../../ngx_live_module/lib/lv_store_bell.c"
 #include "../../ngx_live_module/lib/lv_store_check.c"
+#include "../../ngx_live_module/lib/lv_store_commit.c"
 #include "../../ngx_live_module/lib/lv_store_evict.c"
+#include "../../ngx_live_module/lib/lv_store_owner.c"
 #include "../../ngx_live_module/lib/lv_store_part.c"
 #include "../../ngx_live_module/lib/lv_store_read.c"
 #include "../../ngx_live_module/lib/lv_store_repair.c"
@@ -537,94 +539,26 @@ random_deaths(void)
 }
 
 
-/* ---- pins against evictions, as fast as can be --------------------------- */
-
-/* Reads the part that is evicted next. */
-static void
-pin_reader(uint64_t until)
-{
-    actor_t        a;
-    uint32_t       gen;
-    lv_track_t    *t;
-    const char    *err;
-    actor_pin_t    p;
-    lv_stream_t   *s;
-
-    memset(&a, 0, sizeof(a));
-    memset(&p, 0, sizeof(p));
-    a.sum = &ctl->sum;
-    a.st = lv_store_attach(base, ACTOR_SIZE, FIX_OWNER, NULL, NULL, &err);
-    lv_store_join(a.st, 1, 1, 1, &err);
-    s = lv_stream_find(a.st, "pin", 3, &gen);
-    t = lv_stream_track(a.st, s, "v0", 2);
-
-    while (actor_now_ms() < until) {
-        if (lv_track_oldest(a.st, t, &p.ref) != LV_OK
-            || lv_part_pin(a.st, &p.ref) != LV_OK)
-        {
-            atomic_fetch_add(&ctl->sum.gone, 1);
-            continue;
-        }
-
-        actor_verify(&a, &p, "pinned");
-        lv_part_unpin(a.st, p.ref.id);
-    }
-
-    lv_store_detach(a.st);
-}
-
-
-/* Hardly any extent is free, so that what is evicted is written at once. */
 static void
 pins(void)
 {
-    static uint8_t     fill[LV_EXTENT];
-    int                status;
-    pid_t              reader;
-    uint32_t           epoch, msn;
-    uint64_t           until;
-    lv_store_t        *st;
-    lv_track_t        *t;
-    const char        *err;
-    lv_stream_t       *s;
-    lv_track_desc_t    d;
-    lv_store_stat_t    stat;
-    lv_part_writer_t   w;
+    int           status;
+    pid_t         reader;
+    uint64_t      until;
+    actor_pins_t  p;
 
-    st = lv_store_attach(base, ACTOR_SIZE, FIX_OWNER, NULL, NULL, &err);
-    lv_store_join(st, 1, 1, 1, &err);
-    lv_stream_claim(st, "pin", 3, 0, 1000, &s, &epoch, &err);
-    fix_desc(&d, "v0");
-    t = lv_track_add(st, s, epoch, &d);
-    lv_part_open(&w, st, s, t, epoch, 0);
-
-    do {
-        lv_part_write(&w, fill, sizeof(fill));
-        lv_store_stat(st, &stat);
-    } while (stat.extents_free > 6);
-
-    fix_part(st, s, t, epoch, 0, 0, 1, 0, 64, 64, 0);
+    actor_pins_open(&p, base);
     until = actor_now_ms() + 2000;
     reader = fork();
 
     if (reader == 0) {
-        pin_reader(until);
+        actor_pins_read(base, &ctl->sum, until);
         _exit(0);
     }
 
-    for (msn = 2; actor_now_ms() < until; msn++) {
-        fix_part(st, s, t, epoch, 0, 0, msn, 0, 64, 64, 0);
-        lv_stream_evict(st, s, msn, 1);
-    }
-
+    actor_pins_write(&p, until);
     waitpid(reader, &status, 0);
-    diag("%u parts, %llu read, %llu gone before the pin", msn,
-         (unsigned long long) ctl->sum.reads,
-         (unsigned long long) ctl->sum.gone);
-
-    lv_part_abort(&w);
-    lv_stream_remove(st, s, 1);
-    lv_store_detach(st);
+    actor_pins_close(&p, &ctl->sum);
     aftermath(true, true, "pins hold against evictions");
 }
 

@@ -13,7 +13,9 @@
 #include "../../ngx_live_module/lib/lv_store_alloc.c"
 #include "../../ngx_live_module/lib/lv_store_bell.c"
 #include "../../ngx_live_module/lib/lv_store_check.c"
+#include "../../ngx_live_module/lib/lv_store_commit.c"
 #include "../../ngx_live_module/lib/lv_store_evict.c"
+#include "../../ngx_live_module/lib/lv_store_owner.c"
 #include "../../ngx_live_module/lib/lv_store_part.c"
 #include "../../ngx_live_module/lib/lv_store_read.c"
 #include "../../ngx_live_module/lib/lv_store_repair.c"
@@ -29,13 +31,17 @@ static _Atomic int    stop;
 static actor_sum_t    sum;
 static int            bells[LV_SLOTS][2];
 
-static __thread uint32_t  delay_rng;
+static __thread uint32_t  delay_rng;    /* 0: no delays */
 
 
 /* Widens the gaps between the steps. */
 void
 lv_store_kill_hook(const char *name)
 {
+    if (delay_rng == 0) {
+        return;
+    }
+
     delay_rng = delay_rng * 1664525 + 1013904223;
 
     if (strcmp(name, "actor-found") == 0 && delay_rng >> 27 == 0) {
@@ -173,6 +179,40 @@ actors(void)
 }
 
 
+static uint64_t  pins_until;
+
+
+static void *
+pins_thread(void *arg)
+{
+    actor_pins_read(base, &sum, pins_until);
+
+    return NULL;
+}
+
+
+static void
+pins(void)
+{
+    pthread_t     t;
+    actor_pins_t  p;
+
+    base = fix_format(ACTOR_SIZE);
+    actor_pins_open(&p, base);
+    pins_until = actor_now_ms() + 1500;
+    pthread_create(&t, NULL, pins_thread, NULL);
+    actor_pins_write(&p, pins_until);
+    pthread_join(t, NULL);
+    actor_pins_close(&p, &sum);
+
+    if (!ok(sum.wrong == 0, "pins hold against evictions")) {
+        diag("%llu: %s", (unsigned long long) sum.wrong, sum.what);
+    }
+
+    munmap(base, ACTOR_SIZE);
+}
+
+
 /* ---- doorbell ----------------------------------------------------------- */
 
 static _Atomic int  heard[2], missed;
@@ -202,7 +242,7 @@ listener(void *arg)
     lv_part_ref_t    ref;
     struct pollfd    pfd;
 
-    delay_rng = (uint32_t) (uintptr_t) arg * 31;
+    delay_rng = (uint32_t) (uintptr_t) arg * 31 + 1;
     st = lv_store_attach(base, ACTOR_SIZE, FIX_OWNER, bell, NULL, &err);
     lv_store_join(st, 1, 1, 1, &err);
     s = lv_stream_find(st, "bell", 4, &gen);
@@ -319,6 +359,7 @@ main(void)
 {
     alarm(seconds() * 3 + 60);
 
+    pins();
     doorbell();
     actors();
 

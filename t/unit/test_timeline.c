@@ -305,6 +305,25 @@ test_jumps(void)
         is_int((long long) s.late, 0, "  nothing is dropped");
     }
 
+    /* again and again: what is lost at each must not add up */
+    sender_init(&s);
+    s.base[V] = s.base[A] = 1000000000;
+    for (i = 1; i <= 300; i++) {
+        send_until(&s, i * 1000000ull);
+        s.base[V] += i & 1 ? 7000 : 0u - 11000u;
+        s.base[A] = s.base[V];
+    }
+    is_smooth(&s, "300 jumps");
+    is_within_ms(apart(&s), 3, "300 jumps, A against V");
+
+    sender_init(&s);
+    s.base[V] = s.base[A] = 1000000000;
+    send_until(&s, 10 * 1000000ull);
+    s.base[V] = s.base[A] = 0;
+    s.audio += 3;
+    send_until(&s, 100 * 1000000ull);
+    is_within_ms(apart(&s), 3, "frames lost at a jump are found by the stamps");
+
     /* one track only */
     for (i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {
         sender_init(&s);
@@ -395,7 +414,9 @@ test_order(void)
     lv_timeline_t  tl;
 
     static const uint32_t  equal[] = { 0, 40, 40, 80, 80, 120 };
-    static const uint32_t  shown[] = { 0, 160, 80, 40, 120, 320, 240, 200, 280 };
+    static const uint32_t  shown[] = {
+        0, 160, 80, 40, 120, 320, 240, 200, 280
+    };
     static const uint32_t  stray[] = { 0, 40, 80, 120, 160, 20, 240, 280, 320 };
 
     lv_timeline_init(&tl, NULL);

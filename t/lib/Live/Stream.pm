@@ -102,8 +102,9 @@ sub parse {
         } elsif (/^#EXT-X-PRELOAD-HINT:.*URI="([^"]+)"/) {
             $pl{hint} = $1;
         } elsif (/^#EXT-X-PART:.*URI="((\d+)\.(\d+)\.m4s)"/) {
-            push @{ $pl{parts} }, { uri => $1, msn => $2, part => $3,
-                /DURATION=([\d.]+)/ ? (duration => $1) : () };
+            my %part = (uri => $1, msn => $2, part => $3);
+            ($part{duration}) = /DURATION=([\d.]+)/;
+            push @{ $pl{parts} }, \%part;
         } elsif (/^#EXTINF:([\d.]+)/) {
             $seg = { duration => $1 };
         } elsif (/^#EXT-X-MAP:URI="([^"]+)"/) {

@@ -1,0 +1,816 @@
+/*
+ * A publisher is lost, a filler goes on, a publisher comes back: in the same
+ * process and in others, in time and late, again and again.
+ */
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "pack_sim.h"
+
+/* What a process that is killed leaves behind. */
+const char *__lsan_default_suppressions(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+    return "leak:lv_pack_";
+}
+
+
+static sim_store_t      mem;
+static lv_store_t      *sa, *sb, *sc;    /* three processes */
+static sim_check_t      check;
+static sim_enc_t        enc;             /* the publisher */
+static lv_packager_t   *fill;
+static uint64_t         now;
+static unsigned         fill_events[LV_PACK_NO_MEMORY + 1];
+static lv_stream_t     *stream;
+
+static const sim_enc_conf_t  usual = {
+    .fps = 25, .gop = 50, .bframes = 2, .rate = 44100, .ms = true
+};
+
+
+static void
+fill_event(void *ctx, lv_pack_event_t ev, const char *text)
+{
+    fill_events[ev]++;
+}
+
+
+static void
+begin(const sim_enc_conf_t *conf, double seconds)
+{
+    memset(&check, 0, sizeof(check));
+    memset(fill_events, 0, sizeof(fill_events));
+    sim_store(&mem, 64);
+    sa = sim_attach(&mem, 1);
+    sb = sim_attach(&mem, 2);
+    sc = sim_attach(&mem, 3);
+    mem.st = sa;
+
+    sim_encoder(&enc, conf, SIM_EPOCH_MS + 500, &check);
+
+    if (!sim_publish(&enc, sa, NULL)) {
+        printf("Bail out! not published\n");
+        exit(1);
+    }
+
+    sim_run(&enc, sa, seconds);
+    stream = lv_packager_stream(enc.p);
+    now = enc.now_ms;
+}
+
+
+static void
+lose(void)
+{
+    lv_packager_lost(enc.p, now);
+    lv_packager_destroy(enc.p);
+    sim_check(&check, mem.st, stream);
+}
+
+
+/* In `st`, after a while; the filler runs for that long. */
+static int
+adopt(lv_store_t *st, double after, double seconds)
+{
+    now += (uint64_t) (after * 1000);
+    fill = lv_packager_adopt(st, stream, now, fill_event, NULL);
+
+    if (fill == NULL) {
+        return LV_DECLINED;
+    }
+
+    mem.st = st;
+
+    return sim_idle(fill, &check, st, &now, seconds);
+}
+
+
+/* Another publisher with a clock of its own. */
+static void
+back(lv_store_t *st, const sim_enc_conf_t *conf, double seconds)
+{
+    static uint8_t  pub;
+    sim_enc_conf_t  c;
+
+    c = *conf;
+    c.pub = (uint8_t) (++pub % 15 + 1);
+    c.base = conf->base + 7777777ll * c.pub;
+    check.mapped[c.pub] = false;
+
+    sim_encoder(&enc, &c, now, &check);
+    mem.st = st;
+
+    if (!sim_publish(&enc, st, NULL)) {
+        printf("Bail out! not published\n");
+        exit(1);
+    }
+
+    sim_run(&enc, st, seconds);
+    now = enc.now_ms;
+}
+
+
+static void
+filler_away(void)
+{
+    if (fill) {
+        is_int(lv_packager_tick(fill, now), LV_ERROR,
+               "  the filler learns that it is displaced");
+        lv_packager_destroy(fill);
+        fill = NULL;
+    }
+}
+
+
+static void
+show(void)
+{
+    unsigned      n;
+    sim_track_t  *t;
+
+    for (n = 0; n < LV_STREAM_TRACKS; n++) {
+        t = &check.t[n];
+
+        if (t->track) {
+            diag("  %s: %u parts (%u filler, %u of one sample, %u unlisted) "
+                 "in %u segments to %.3f s, %u..%u us, off by %d, %u forced, "
+                 "%u breaks, fillers to %d ms early, parts to %d ms late",
+                 t->desc.name, t->parts, t->fillers, t->single, t->unlisted,
+                 t->segments, t->max_segment, t->min_part_us, t->max_part_us,
+                 (int) t->worst, t->forced, t->discs, t->early_ms,
+                 t->late_ms);
+        }
+    }
+}
+
+
+static void
+finish(const char *name)
+{
+    char  err[256];
+
+    if (enc.p) {
+        lv_packager_finish(enc.p, now);
+        sim_check(&check, mem.st, stream);
+        lv_packager_destroy(enc.p);
+        enc.p = NULL;
+    }
+
+    show();
+    is_int(check.errors, 0, name);
+    err[0] = '\0';
+    ok(lv_store_check(sa, err, sizeof(err)) == LV_OK, "  the store is whole "
+       "%s", err);
+    lv_store_detach(sa);
+    lv_store_detach(sb);
+    lv_store_detach(sc);
+    sim_store_free(&mem);
+}
+
+
+static sim_track_t *
+video(void)
+{
+    return sim_kind(&check, LV_KIND_VIDEO);
+}
+
+
+static sim_track_t *
+audio(void)
+{
+    return sim_kind(&check, LV_KIND_AUDIO);
+}
+
+
+static unsigned
+state(void)
+{
+    return atomic_load(&stream->state);
+}
+
+
+/* Wall clock since the start minus the end of the video time line, ms. */
+static int
+behind(void)
+{
+    return (int) (now - SIM_EPOCH_MS - 500) - (int) (video()->end / 90);
+}
+
+
+/* ------------------------------------------------------------------------- */
+
+static void
+away_and_back(lv_store_t **filler, lv_store_t **publisher, const char *name)
+{
+    uint32_t       msn, part;
+    lv_part_ref_t  ref;
+
+    begin(&usual, 20.17);
+    lose();
+    is_int(state(), LV_STREAM_INTERRUPTED, "lost: interrupted");
+    lv_track_newest(sa, video()->track, &ref);
+    msn = ref.info.flags & LV_PART_LAST ? ref.info.msn + 1 : ref.info.msn;
+    part = ref.info.flags & LV_PART_LAST ? 0 : ref.info.part + 1u;
+
+    is_int(adopt(*filler, 0.1, 10), LV_OK, "a filler goes on");
+    is_int(lv_track_find(*filler, video()->track, msn, part, &ref), LV_OK,
+           "  its first part is the one that was hinted at");
+    ok(ref.info.flags & LV_PART_FILLER, "  and says that it is filler");
+    is_int(ref.info.samples, 1, "  of one sample");
+    ok(behind() >= 0 && behind() < 400, "  the time line keeps up: %d ms",
+       behind());
+    is_int(state(), LV_STREAM_INTERRUPTED, "  still interrupted");
+
+    back(*publisher, &usual, 15);
+    filler_away();
+    is_int(state(), LV_STREAM_LIVE, "the publisher is back: live");
+    is_int(enc.events[LV_PACK_RESUMED], 1, "  one event");
+    is_int(video()->discs, 0, "  no discontinuity");
+    is_int(video()->inits, 1, "  the same init section");
+    is_int(video()->forced, 0, "  all segments begin with key frames");
+    is_int(video()->single, video()->fillers, "  all fillers have one sample");
+    ok(video()->worst <= 1 && audio()->worst < 2090,
+       "  pictures and sound are where they should be: %d, %d",
+       (int) video()->worst, (int) audio()->worst);
+    ok(behind() >= 0 && behind() < 400, "  the time line is the clock's: "
+       "%d ms", behind());
+    ok(video()->early_ms <= 60, "  no filler came before its time: %d ms",
+       video()->early_ms);
+    ok(video()->late_ms <= 200, "  and none late: %d ms", video()->late_ms);
+    finish(name);
+}
+
+
+/* The publisher's process is killed; what it had open is gone. */
+static void
+killed(double after)
+{
+    begin(&usual, 20.3);
+    lv_store_detach(sa);
+    now += (uint64_t) (after * 1000);
+    lv_store_reap(sb, now);
+    is_int(state(), LV_STREAM_INTERRUPTED, "killed: interrupted");
+
+    sa = sim_attach(&mem, 4);
+    mem.st = sb;
+    check.t[0].late_ms = 0;
+    is_int(adopt(sb, 0, 5), LV_OK, "  adopted");
+    ok(behind() >= 0 && behind() < 400, "  it has caught up: %d ms", behind());
+    back(sa, &usual, 5);
+    filler_away();
+    is_int(video()->discs, 0, "  no discontinuity");
+    finish("killed");
+}
+
+
+static void
+two_adopters(void)
+{
+    lv_packager_t  *other;
+
+    begin(&usual, 10);
+    lose();
+    adopt(sb, 0.05, 0.1);
+    other = lv_packager_adopt(sc, stream, now, fill_event, NULL);
+    ok(other == NULL, "of two adopters one wins");
+    sim_idle(fill, &check, sb, &now, 3);
+
+    /* the winner is killed, the other one adopts then */
+    lv_store_detach(sb);
+    now += 1000;
+    lv_store_reap(sc, now);
+    fill = NULL;
+    is_int(adopt(sc, 0, 3), LV_OK, "  it dies, the other one goes on");
+    sb = sim_attach(&mem, 5);
+    ok(behind() >= 0 && behind() < 400, "  caught up: %d ms", behind());
+    back(sb, &usual, 5);
+    filler_away();
+    finish("two adopters");
+}
+
+
+static void
+filler_gives_back(void)
+{
+    begin(&usual, 10);
+    lose();
+    adopt(sb, 0.05, 3);
+    lv_packager_destroy(fill);
+    fill = NULL;
+    is_int(state(), LV_STREAM_INTERRUPTED, "a filler that leaves: interrupted");
+    is_int(adopt(sa, 0.2, 27), LV_DECLINED, "  the next one ends it when "
+           "the time is over");
+    ok(now - SIM_EPOCH_MS - 10500 >= 29900 && now - SIM_EPOCH_MS - 10500
+       <= 30200, "  which is 30 s after the loss: %d ms",
+       (int) (now - SIM_EPOCH_MS - 10500));
+    is_int(state(), LV_STREAM_ENDED, "  ended");
+    is_int(lv_packager_tick(fill, now), LV_DECLINED, "  nothing left to do");
+    lv_packager_destroy(fill);
+    fill = NULL;
+    enc.p = NULL;
+    finish("nobody came back");
+}
+
+
+static void
+again_and_again(void)
+{
+    unsigned        i, seed;
+    double          live, gone;
+    sim_enc_conf_t  conf;
+
+    conf = usual;
+    begin(&conf, 5);
+    seed = 7;
+
+    for (i = 0; i < 60; i++) {
+        seed = seed * 1103515245 + 12345;
+        live = 0.3 + (double) (seed >> 16 & 1023) / 200;
+        gone = (double) (seed >> 8 & 255) / 50;
+
+        if (i % 3 == 0) {
+            lv_store_detach(sa);
+            now += 700;
+            lv_store_reap(sb, now);
+            sa = sim_attach(&mem, 10 + i);
+
+        } else if (i % 3 == 1) {
+            lose();
+
+        } /* else it is taken over alive */
+
+        if (i % 3 != 2 && adopt(sb, 0.05, gone) != LV_OK) {
+            ok(0, "adopted");
+        }
+
+        back(sa, &conf, live);
+
+        if (fill) {
+            if (lv_packager_tick(fill, now) != LV_ERROR) {
+                ok(0, "displaced");
+            }
+
+            lv_packager_destroy(fill);
+            fill = NULL;
+        }
+    }
+
+    is_int(state(), LV_STREAM_LIVE, "sixty times: live");
+    is_int(video()->discs, 0, "  no discontinuity");
+    ok(behind() >= -200 && behind() < 700, "  on time: %d ms", behind());
+    finish("sixty times");
+}
+
+
+static void
+one_track(void)
+{
+    sim_enc_conf_t  conf;
+
+    conf = usual;
+    conf.fps = 0;
+    begin(&conf, 12.3);
+    lose();
+    is_int(adopt(sb, 0.1, 6), LV_OK, "audio only: a filler goes on");
+    ok(audio()->fillers > 15, "  with silence");
+    back(sa, &conf, 10);
+    filler_away();
+    is_int(state(), LV_STREAM_LIVE, "  the publisher is back");
+    is_int(audio()->discs, 0, "  no discontinuity");
+    finish("audio only");
+
+    conf = usual;
+    conf.rate = 0;
+    begin(&conf, 12.3);
+    lose();
+    is_int(adopt(sb, 0.1, 6), LV_OK, "video only: a filler goes on");
+    back(sa, &conf, 10);
+    filler_away();
+    is_int(video()->discs, 0, "  no discontinuity");
+    finish("video only");
+}
+
+
+static void
+comes_back_with_one_track(void)
+{
+    sim_enc_conf_t  conf;
+
+    begin(&usual, 10);
+    lose();
+    adopt(sb, 0.1, 3);
+    conf = usual;
+    conf.rate = 0;
+    back(sa, &conf, 20);
+    filler_away();
+    is_int(state(), LV_STREAM_LIVE, "back with video only: live");
+    ok(audio()->last.msn == video()->last.msn && audio()->fillers > 60,
+       "  the audio is silence");
+    ok(audio()->late_ms < 200, "  which is not waited for: %d ms",
+       audio()->late_ms);
+    finish("back with video only");
+
+    begin(&usual, 10);
+    lose();
+    adopt(sb, 0.1, 3);
+    conf = usual;
+    conf.fps = 0;
+    back(sa, &conf, 20);
+    filler_away();
+    is_int(state(), LV_STREAM_LIVE, "back with audio only: live");
+    ok(audio()->real > 1000 && audio()->last.msn == video()->last.msn
+       && video()->fillers > 60, "  the video is the last key frame");
+    lose();
+    is_int(adopt(sc, 0, 2), LV_OK, "  lost and adopted once more");
+    back(sa, &usual, 10);
+    filler_away();
+    ok(video()->forced == 0 && video()->real > 450, "  and back with both");
+    finish("back with audio only");
+
+    conf = usual;
+    conf.fps = 0;
+    begin(&conf, 10);
+    lose();
+    adopt(sb, 0.1, 3);
+    back(sa, &usual, 20);
+    filler_away();
+    ok(video() && video()->real > 400, "audio only comes back with video: "
+       "that joins");
+    is_int(video()->forced, 0, "  its segments begin with key frames");
+    finish("back with video in addition");
+}
+
+
+static void
+comes_back_changed(void)
+{
+    sim_enc_conf_t  conf;
+
+    conf = usual;
+    conf.avcc_variant = 1;
+    begin(&usual, 10);
+    lose();
+    adopt(sb, 0.1, 3);
+    back(sa, &conf, 8);
+    filler_away();
+    is_int(video()->discs, 1, "another video configuration: a discontinuity");
+    is_int(audio()->discs, 1, "  on both tracks");
+    is_int(video()->inits, 2, "  a new init section");
+    is_int(enc.events[LV_PACK_CODEC_CHANGED], 1, "  one event");
+    ok(video()->worst <= 1 && audio()->worst < 2090, "  in their places");
+    lose();
+    adopt(sb, 0.1, 3);
+    back(sa, &conf, 8);
+    filler_away();
+    is_int(video()->discs, 1, "  and then the same again: none");
+    finish("another video configuration");
+
+    conf = usual;
+    conf.rate = 48000;
+    begin(&usual, 10);
+    lose();
+    adopt(sb, 0.1, 3);
+    back(sa, &conf, 8);
+    filler_away();
+    is_int(audio()->discs, 1, "another sample rate: a discontinuity");
+    ok(audio()->worst < 2090, "  sound is in its place: %d",
+       (int) audio()->worst);
+    finish("another sample rate");
+
+    conf = usual;
+    conf.fps = 50;
+    conf.gop = 100;
+    begin(&usual, 10);
+    lose();
+    adopt(sb, 0.1, 3);
+    back(sa, &conf, 8);
+    filler_away();
+    is_int(video()->discs, 0, "another frame rate: no discontinuity");
+    finish("another frame rate");
+}
+
+
+static void
+slow_return(void)
+{
+    sim_enc_conf_t  conf;
+
+    begin(&usual, 10);
+    lose();
+    adopt(sb, 0.1, 3);
+
+    /* connected, configured, but the first key frame takes 4 s */
+    conf = usual;
+    sim_encoder(&enc, &conf, now, &check);
+    enc.v0 = 100;
+    enc.conf.pub = 3;
+    mem.st = sa;
+    sim_publish(&enc, sa, NULL);
+    enc.hold_audio = true;
+    sim_run(&enc, sa, 3.9);
+    filler_away();
+    now = enc.now_ms;
+    ok(behind() < 400, "no key frame for 4 s: filled meanwhile, %d ms behind",
+       behind());
+    is_int(state(), LV_STREAM_INTERRUPTED, "  still interrupted");
+    sim_run(&enc, sa, 6);
+    now = enc.now_ms;
+    is_int(state(), LV_STREAM_LIVE, "  then live");
+    is_int(video()->discs, 0, "  no discontinuity");
+
+    /* taken over alive, by somebody who then says nothing and goes */
+    sim_encoder(&enc, &conf, now, &check);
+    sim_publish(&enc, sb, NULL);
+    mem.st = sb;
+    sim_idle(enc.p, &check, sb, &now, 2);
+    lose();
+    is_int(state(), LV_STREAM_INTERRUPTED, "taken over and left: interrupted");
+    is_int(adopt(sa, 0.1, 2), LV_OK, "  adopted");
+    ok(behind() < 400, "  %d ms behind", behind());
+    back(sc, &usual, 5);
+    filler_away();
+    finish("slow return");
+}
+
+
+static void
+taken_over_alive(void)
+{
+    sim_enc_t  old;
+    uint8_t    b[100];
+
+    begin(&usual, 10.1);
+    old = enc;
+    lv_packager_frame(old.p, old.v, 10 * 90000 + 9000, 0, false, now);
+    lv_packager_data(old.p, old.v, b, sizeof(b));
+    back(sb, &usual, 0.5);
+    is_int(lv_packager_tick(old.p, now), LV_ERROR, "the old session learns "
+           "that it is displaced");
+    is_int(lv_packager_frame(old.p, old.v, 12 * 90000, 0, false, now),
+           LV_ERROR, "  no frame is taken any more");
+    lv_packager_lost(old.p, now);
+    lv_packager_destroy(old.p);
+    is_int(state(), LV_STREAM_LIVE, "  its end means nothing");
+    sim_run(&enc, sb, 8);
+    now = enc.now_ms;
+    is_int(video()->discs, 0, "  no discontinuity");
+    finish("taken over alive");
+}
+
+
+static void
+names_are_not_used_again(void)
+{
+    uint32_t      gen, epoch;
+    lv_stream_t  *s;
+
+    begin(&usual, 1.2);
+    lose();
+    is_int(state(), LV_STREAM_ENDED, "lost before the first playlist: ended");
+    epoch = stream->epoch;
+    sim_encoder(&enc, &usual, now, &check);
+    memset(&check, 0, sizeof(check));
+    enc.check = &check;
+    sim_publish(&enc, sa, NULL);
+    sim_run(&enc, sa, 5);
+    now = enc.now_ms;
+    s = lv_stream_find(sb, "test", 4, &gen);
+    stream = s;
+    ok(s && s->epoch > epoch, "  the next one has other names");
+
+    lv_packager_finish(enc.p, now);
+    lv_packager_destroy(enc.p);
+    epoch = video()->last.msn;
+    memset(&check, 0, sizeof(check));
+    sim_encoder(&enc, &usual, now, &check);
+    sim_publish(&enc, sa, NULL);
+    sim_run(&enc, sa, 5);
+    now = enc.now_ms;
+    stream = lv_stream_find(sb, "test", 4, &gen);
+    ok(stream->epoch > epoch, "after the end, too");
+
+    /* a publisher that dies in its first segment, and one that takes over
+     * there */
+    memset(&check, 0, sizeof(check));
+    lv_packager_finish(enc.p, now);
+    lv_packager_destroy(enc.p);
+    sim_encoder(&enc, &usual, now, NULL);
+    sim_publish(&enc, sa, NULL);
+    sim_run(&enc, sa, 1);
+    now = enc.now_ms;
+    s = lv_packager_stream(enc.p);
+    epoch = s->epoch;
+    fill = enc.p;
+    memset(&check, 0, sizeof(check));
+    sim_encoder(&enc, &usual, now, &check);
+    sim_publish(&enc, sb, NULL);
+    mem.st = sb;
+    sim_run(&enc, sb, 5);
+    now = enc.now_ms;
+    filler_away();
+    stream = lv_packager_stream(enc.p);
+    ok(stream->epoch > epoch, "taken over in the first segment");
+    is_int(enc.events[LV_PACK_READY], 1, "  the new one becomes ready");
+    finish("names");
+}
+
+
+/* Nothing to fill with: the last key frame left the window long ago. */
+static void
+no_key_frame(void)
+{
+    sim_enc_conf_t  conf;
+
+    conf = usual;
+    conf.gop = 100000;
+    begin(&conf, 200);
+    lose();
+    is_int(adopt(sb, 0.1, 1), LV_DECLINED, "no key frame in the window: not "
+           "adopted");
+    is_int(state(), LV_STREAM_ENDED, "  ended");
+    enc.p = NULL;
+    finish("no key frame");
+
+    conf.gop = 1000;
+    begin(&conf, 55);
+    lose();
+    is_int(adopt(sb, 0.1, 1), LV_OK, "a key frame every 40 s: adopted");
+    enc.p = fill;
+    fill = NULL;
+    finish("a key frame every 40 s");
+}
+
+
+/* Sound that comes late leaves cells without audio behind. */
+static void
+followers_behind(void)
+{
+    sim_enc_conf_t  conf;
+
+    conf = usual;
+    conf.skew_ms = 1500;
+    begin(&conf, 20.2);
+    ok(video()->last.msn > audio()->last.msn
+       || video()->last.part > audio()->last.part + 2,
+       "the audio is some parts behind");
+    lv_store_detach(sa);
+    now += 1000;
+    lv_store_reap(sb, now);
+    sa = sim_attach(&mem, 4);
+    mem.st = sb;
+    is_int(adopt(sb, 0, 0.05), LV_OK, "  adopted");
+    is_int(audio()->last.msn, video()->last.msn, "  and caught up");
+    is_int(audio()->last.part, video()->last.part, "  at once");
+    sim_idle(fill, &check, sb, &now, 2);
+    back(sa, &conf, 10);
+    filler_away();
+    finish("followers behind");
+}
+
+
+/* A process that publishes as fast as it can is killed somewhere. */
+static void
+killed_anywhere(void)
+{
+    pid_t           pid;
+    unsigned        i, bad, adopted, seed;
+    uint32_t        gen;
+    sim_enc_t       e;
+    sim_enc_conf_t  conf;
+    lv_part_ref_t   ref;
+
+    sim_store(&mem, 64);
+    memset(&check, 0, sizeof(check));
+    sb = sim_attach(&mem, 2);
+    mem.st = sb;
+    now = SIM_EPOCH_MS + 500;
+    bad = 0;
+    adopted = 0;
+    seed = 3;
+
+    for (i = 0; i < 40; i++) {
+        fflush(stdout);
+        pid = fork();
+
+        if (pid == 0) {
+            lv_store_detach(sb);
+            sa = sim_attach(&mem, 100 + i);
+            conf = usual;
+            conf.avcc_variant = i % 4 == 3;
+            conf.skew_ms = i % 2 ? 300 : 0;
+            sim_encoder(&e, &conf, now, NULL);
+            e.conf.pub = (uint8_t) (i % 16);
+            e.conf.base = (int64_t) i * 1000000;
+
+            if (sim_publish(&e, sa, NULL)) {
+                sim_run(&e, sa, 25);
+                raise(SIGKILL);
+            }
+
+            _exit(1);
+        }
+
+        seed = seed * 1103515245 + 12345;
+        usleep(500 + (seed >> 16) % 20000);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+
+        stream = lv_stream_find(sb, "test", 4, &gen);
+
+        if (stream == NULL) {
+            continue;
+        }
+
+        if (lv_stream_track_at(sb, stream, 0)
+            && lv_track_newest(sb, lv_stream_track_at(sb, stream, 0), &ref)
+               == LV_OK && ref.info.commit_ms > now)
+        {
+            now = ref.info.commit_ms;
+        }
+
+        now += 900;
+        lv_store_reap(sb, now);
+        stream = lv_stream_find(sb, "test", 4, &gen);
+
+        if (stream && atomic_load(&stream->state) == LV_STREAM_INTERRUPTED) {
+            memset(check.mapped, 0, sizeof(check.mapped));
+            sim_check(&check, sb, stream);
+
+            if (fill && lv_packager_tick(fill, now) != LV_OK) {
+                lv_packager_destroy(fill);
+                fill = NULL;
+            }
+
+            /* else that one was killed before it had taken the stream over */
+
+            if (fill == NULL) {
+                fill = lv_packager_adopt(sb, stream, now, fill_event, NULL);
+            }
+
+            if (fill == NULL) {
+                diag("%u: not adopted", i);
+                bad++;
+                continue;
+            }
+
+            adopted++;
+            sim_idle(fill, &check, sb, &now, 2);
+
+            if (video()->last.msn != audio()->last.msn
+                || video()->last.part != audio()->last.part)
+            {
+                diag("%u: v0 %u.%u, a0 %u.%u", i, video()->last.msn,
+                     video()->last.part, audio()->last.msn,
+                     audio()->last.part);
+                bad++;
+            }
+
+            if (i % 3) {
+                lv_packager_destroy(fill);
+                fill = NULL;
+            }
+        }
+    }
+
+    show();
+    ok(adopted > 20, "killed anywhere: %u times", adopted);
+    is_int(bad, 0, "  adopted each time, whole");
+    is_int(check.errors, 0, "  by the rules");
+
+    if (fill) {
+        lv_packager_destroy(fill);
+        fill = NULL;
+    }
+
+    lv_store_detach(sb);
+    sim_store_free(&mem);
+}
+
+
+int
+main(void)
+{
+    away_and_back(&sa, &sa, "away and back, one process");
+    away_and_back(&sb, &sc, "away and back, three processes");
+    killed(0.3);
+    killed(1.2);
+    killed(5);
+    two_adopters();
+    filler_gives_back();
+    again_and_again();
+    one_track();
+    comes_back_with_one_track();
+    comes_back_changed();
+    slow_return();
+    taken_over_alive();
+    names_are_not_used_again();
+    no_key_frame();
+    followers_behind();
+    killed_anywhere();
+
+    return done_testing();
+}
