@@ -9,16 +9,10 @@
 // 'error' (the source is loaded anew), 'ended' (the broadcast is over; plays
 // the next one), 'stopped'.
 
+import { LiveSync } from './sync.js';
+
 const RETRY_MS = [500, 1000, 2000, 4000];
 const OFFLINE_MS = 2000;
-
-// hls.js catches up by playing faster only within a target duration of where
-// it wants to be. A viewer who has fallen further behind (a slow machine, a
-// page in the background) is taken back to live, unless it was by choice.
-const FAR_BEHIND_S = 6;
-const FAR_BEHIND_MS = 3000;
-const WATCH_MS = 500;
-const TOUCH_MS = 1000;
 
 // WebKit alone has this; Chromium's native HLS knows no low latency.
 const isSafari = 'WebKitPlaybackTargetAvailabilityEvent' in globalThis;
@@ -50,9 +44,7 @@ export class Player extends EventTarget {
     this.reloads = 0;
     this.failures = 0;
     this.timer = 0;
-    this.rewound = false;       // the viewer wants to be behind
-    this.touched = -TOUCH_MS;
-    this.farSince = 0;
+    this.sync = null;
     this.run = 0;               // what an earlier run still does is void
 
     video.addEventListener('playing', () => {
@@ -62,22 +54,6 @@ export class Player extends EventTarget {
       }
     });
     video.addEventListener('ended', () => this.#ended());
-    // Browsers pause hidden videos by themselves.
-    video.addEventListener('pause', () => {
-      this.rewound ||= this.state === 'playing' && !video.ended
-        && !document.hidden;
-    });
-    // hls.js seeks too: a viewer's seek comes with a touch of the controls.
-    for (const type of ['pointerdown', 'pointermove', 'touchmove', 'keydown']) {
-      video.addEventListener(type, () => { this.touched = performance.now(); },
-        { passive: true });
-    }
-    video.addEventListener('seeking', () => {
-      if (performance.now() - this.touched < TOUCH_MS) {
-        this.rewound = this.behind > FAR_BEHIND_S;
-      }
-    });
-    setInterval(() => this.#watch(), WATCH_MS);
     video.addEventListener('error', () => {
       if (!this.hls && this.state !== 'stopped' && video.error) {
         this.#failed(`the browser's player: ${video.error.message
@@ -89,8 +65,6 @@ export class Player extends EventTarget {
   async start() {
     this.#clear();
     const run = this.run;
-
-    this.rewound = false;
 
     // A further attempt does not change what the viewer is told.
     if (this.state === 'stopped' || this.state === 'ended') {
@@ -133,7 +107,7 @@ export class Player extends EventTarget {
   goLive() {
     const { video, hls } = this;
 
-    this.rewound = false;
+    this.sync?.live();
 
     const edge = hls ? hls.liveSyncPosition
       : video.seekable.length ? video.seekable.end(0) - 1 : null;
@@ -178,22 +152,11 @@ export class Player extends EventTarget {
     }
   }
 
-  #watch() {
-    const now = performance.now();
-
-    if (this.state !== 'playing' || this.video.paused || this.rewound
-        || !(this.behind > FAR_BEHIND_S)) {
-      this.farSince = now;
-
-    } else if (now - this.farSince > FAR_BEHIND_MS) {
-      this.farSince = now;
-      this.goLive();
-    }
-  }
-
   #clear() {
     this.run++;
     clearTimeout(this.timer);
+    this.sync?.stop();
+    this.sync = null;
     this.hls?.destroy();
     this.hls = null;
   }
@@ -232,7 +195,7 @@ export class Player extends EventTarget {
   #hlsjs(Hls) {
     const hls = new Hls({
       lowLatencyMode: true,
-      maxLiveSyncPlaybackRate: 1.5,
+      maxLiveSyncPlaybackRate: 1,       // see sync.js
       // a stall costs latency until the page is left: a second by default
       liveSyncOnStallIncrease: 0.3,
       backBufferLength: 30,
@@ -240,6 +203,11 @@ export class Player extends EventTarget {
     });
 
     this.hls = hls;
+    this.sync = new LiveSync(this.video, () => ({
+      behind: hls.latency || NaN,
+      target: hls.targetLatency ?? NaN,
+      part: hls.latestLevelDetails?.partTarget ?? 0,
+    }), () => this.goLive());
     this.engine = `hls.js ${Hls.version}`;
 
     hls.on(Hls.Events.MANIFEST_PARSED, () => {

@@ -5,6 +5,8 @@
 //
 // A stall is a stop of the picture that nobody asked for, after it first moved.
 
+import { buffered } from './sync.js';
+
 export class Stats {
   constructor(player) {
     const { video } = player;
@@ -71,7 +73,7 @@ export class Stats {
       latency: (Date.now() - player.shownDate) / 1000,
       behind: player.behind,
       target: hls?.targetLatency ?? NaN,
-      buffer: ahead(video),
+      buffer: buffered(video),
       rate: video.playbackRate,
       bitrate: level?.bitrate ?? NaN,
       width: video.videoWidth,
@@ -84,18 +86,4 @@ export class Stats {
       problems: this.problems,
     };
   }
-}
-
-// Seconds that are buffered in front of the play head.
-function ahead(video) {
-  const { buffered, currentTime } = video;
-
-  for (let i = 0; i < buffered.length; i++) {
-    if (buffered.start(i) <= currentTime + 0.1
-        && currentTime < buffered.end(i)) {
-      return buffered.end(i) - currentTime;
-    }
-  }
-
-  return 0;
 }

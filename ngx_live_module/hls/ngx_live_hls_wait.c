@@ -4,10 +4,11 @@
  * Requests of one stream that wait for the same (rendition, msn, part) are a
  * group, one to three of which live at a time; to join is to append to a
  * queue. A ring of the stream's bell looks at each group once; a group whose
- * media has come is spliced as a whole onto the queue of those to be woken,
- * which are answered in batches, so that other connections get their turn.
+ * media has come goes as a whole to the queue of groups to be woken, whose
+ * requests are answered in batches, so that other connections get their turn.
  * All of a group have the same time-out, so the queue's order is that of the
- * deadlines, and one timer, for the first of them, will do.
+ * deadlines, and one timer, for the first of them, will do. Those that time
+ * out are moved to a group of their own, which is woken in the same way.
  *
  * The timers are not cancelable: a worker that shuts down answers those who
  * wait before it exits.
@@ -17,9 +18,10 @@
 
 
 struct ngx_live_hls_group_s {
-    ngx_queue_t             queue;       /* of the stream's groups */
+    ngx_queue_t             queue;       /* of the stream's groups, or of those
+                                            to be woken */
     ngx_queue_t             waiters;
-    ngx_live_hls_stream_t  *stream;
+    ngx_live_hls_stream_t  *stream;      /* NULL: to be woken */
     ngx_uint_t              rendition;
     uint32_t                msn;
     uint32_t                part;
@@ -33,6 +35,7 @@ typedef struct {
 } ngx_live_hls_conn_t;
 
 
+static ngx_live_hls_group_t *ngx_live_hls_group_alloc(void);
 static void ngx_live_hls_wake_handler(ngx_event_t *ev);
 
 
@@ -195,29 +198,18 @@ ngx_live_hls_post(void)
 }
 
 
-/* Moves a request to those to be woken. */
-static void
-ngx_live_hls_move(ngx_live_hls_ctx_t *ctx)
-{
-    ngx_queue_remove(&ctx->queue);
-    ngx_queue_insert_tail(&ngx_live_hls_ready, &ctx->queue);
-    ctx->group = NULL;
-}
-
-
+/* From the stream's groups to those to be woken. */
 static void
 ngx_live_hls_group_wake(ngx_live_hls_group_t *g)
 {
-    ngx_queue_t         *q;
-    ngx_live_hls_ctx_t  *ctx;
-
-    while (!ngx_queue_empty(&g->waiters)) {
-        q = ngx_queue_head(&g->waiters);
-        ctx = ngx_queue_data(q, ngx_live_hls_ctx_t, queue);
-        ngx_live_hls_move(ctx);
+    if (g->timer.timer_set) {
+        ngx_del_timer(&g->timer);
     }
 
-    ngx_live_hls_group_free(g);
+    g->stream = NULL;
+    ngx_queue_remove(&g->queue);
+    ngx_queue_insert_tail(&ngx_live_hls_ready, &g->queue);
+
     ngx_live_hls_post();
 }
 
@@ -227,9 +219,10 @@ ngx_live_hls_timer_handler(ngx_event_t *ev)
 {
     ngx_queue_t           *q;
     ngx_live_hls_ctx_t    *ctx;
-    ngx_live_hls_group_t  *g;
+    ngx_live_hls_group_t  *g, *late;
 
     g = ev->data;
+    late = NULL;
 
     while (!ngx_queue_empty(&g->waiters)) {
         q = ngx_queue_head(&g->waiters);
@@ -237,16 +230,48 @@ ngx_live_hls_timer_handler(ngx_event_t *ev)
 
         if ((ngx_msec_int_t) (ctx->deadline - ngx_current_msec) > 0) {
             ngx_add_timer(&g->timer, ctx->deadline - ngx_current_msec);
+            break;
+        }
+
+        if (late == NULL) {
+            late = ngx_live_hls_group_alloc();
+
+            if (late == NULL) {
+                ngx_add_timer(&g->timer, 1000);
+                return;
+            }
+
+            ngx_queue_insert_tail(&ngx_live_hls_ready, &late->queue);
             ngx_live_hls_post();
-            return;
         }
 
         ctx->timed_out = 1;
-        ngx_live_hls_move(ctx);
+        ctx->group = late;
+        ngx_queue_remove(&ctx->queue);
+        ngx_queue_insert_tail(&late->waiters, &ctx->queue);
     }
 
-    ngx_live_hls_group_free(g);
-    ngx_live_hls_post();
+    if (ngx_queue_empty(&g->waiters)) {
+        ngx_live_hls_group_free(g);
+    }
+}
+
+
+static ngx_live_hls_group_t *
+ngx_live_hls_group_alloc(void)
+{
+    ngx_live_hls_group_t  *g;
+
+    g = ngx_calloc(sizeof(ngx_live_hls_group_t), ngx_cycle->log);
+
+    if (g) {
+        g->timer.handler = ngx_live_hls_timer_handler;
+        g->timer.data = g;
+        g->timer.log = ngx_cycle->log;
+        ngx_queue_init(&g->waiters);
+    }
+
+    return g;
 }
 
 
@@ -268,7 +293,7 @@ ngx_live_hls_group(ngx_live_hls_stream_t *hs, ngx_uint_t rendition,
         }
     }
 
-    g = ngx_calloc(sizeof(ngx_live_hls_group_t), ngx_cycle->log);
+    g = ngx_live_hls_group_alloc();
     if (g == NULL) {
         return NULL;
     }
@@ -277,10 +302,6 @@ ngx_live_hls_group(ngx_live_hls_stream_t *hs, ngx_uint_t rendition,
     g->rendition = rendition;
     g->msn = msn;
     g->part = part;
-    g->timer.handler = ngx_live_hls_timer_handler;
-    g->timer.data = g;
-    g->timer.log = ngx_cycle->log;
-    ngx_queue_init(&g->waiters);
     ngx_queue_insert_tail(&hs->groups, &g->queue);
 
     return g;
@@ -406,11 +427,33 @@ ngx_live_hls_wake(ngx_live_hls_ctx_t *ctx)
 }
 
 
+static ngx_inline void
+ngx_live_hls_prefetch(ngx_live_hls_ctx_t *ctx)
+{
+    u_char              *p;
+    ngx_uint_t           i;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    p = (u_char *) r;
+
+    for (i = 0; i < sizeof(ngx_http_request_t); i += 64) {
+        __builtin_prefetch(p + i);
+    }
+
+    __builtin_prefetch(r->connection);
+    __builtin_prefetch((u_char *) r->connection + 64);
+    __builtin_prefetch((u_char *) r->connection + 128);
+}
+
+
 static void
 ngx_live_hls_wake_handler(ngx_event_t *ev)
 {
-    ngx_uint_t    n;
-    ngx_queue_t  *q;
+    ngx_uint_t             n;
+    ngx_queue_t           *q, *next;
+    ngx_live_hls_ctx_t    *ctx;
+    ngx_live_hls_group_t  *g;
 
     for (n = 0; n < NGX_LIVE_HLS_WAKE_BATCH; n++) {
 
@@ -419,7 +462,21 @@ ngx_live_hls_wake_handler(ngx_event_t *ev)
         }
 
         q = ngx_queue_head(&ngx_live_hls_ready);
-        ngx_live_hls_wake(ngx_queue_data(q, ngx_live_hls_ctx_t, queue));
+        g = ngx_queue_data(q, ngx_live_hls_group_t, queue);
+
+        q = ngx_queue_head(&g->waiters);
+        ctx = ngx_queue_data(q, ngx_live_hls_ctx_t, queue);
+
+        /* with thousands of them each is out of the processor's cache */
+
+        next = ngx_queue_next(q);
+
+        if (next != ngx_queue_sentinel(&g->waiters)) {
+            ngx_live_hls_prefetch(ngx_queue_data(next, ngx_live_hls_ctx_t,
+                                                 queue));
+        }
+
+        ngx_live_hls_wake(ctx);
     }
 
     if (!ngx_queue_empty(&ngx_live_hls_ready)) {

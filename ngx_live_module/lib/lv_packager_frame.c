@@ -12,6 +12,10 @@
 
 #define LATE_KEY_90K  9000           /* a key frame that late is still taken */
 
+#define SLEW_BEGIN    8              /* parts of a frame: off by so much */
+#define SLEW_END      64
+#define SLEW_STEP     512            /* a frame is so much longer or shorter */
+
 
 static bool
 video_configured(const lv_packager_t *p)
@@ -376,6 +380,34 @@ audio_break(lv_packager_t *p, lv_pack_track_t *t)
 }
 
 
+/*
+ * Frames follow on each other without a gap, so that pos is a count of samples
+ * and not a sum of rounded stamps. An encoder whose sample clock is not that
+ * of its stamps makes the two drift apart: the samples become longer or
+ * shorter then by some microseconds each, which nobody hears, before it
+ * amounts to a frame, which one would.
+ */
+static void
+audio_slew(lv_pack_track_t *t, int64_t diff)
+{
+    int64_t  off, step;
+
+    off = diff < 0 ? -diff : diff;
+
+    if (off >= t->frame_ts / SLEW_BEGIN) {
+        t->slewing = true;
+
+    } else if (off < t->frame_ts / SLEW_END) {
+        t->slewing = false;
+    }
+
+    if (t->slewing && t->n) {
+        step = t->frame_ts / SLEW_STEP > 1 ? t->frame_ts / SLEW_STEP : 1;
+        lv_pack_pos_set(t, t->pos + (diff < 0 ? -step : step));
+    }
+}
+
+
 static int
 audio_place(lv_packager_t *p, lv_pack_track_t *t, int64_t m)
 {
@@ -395,6 +427,9 @@ audio_place(lv_packager_t *p, lv_pack_track_t *t, int64_t m)
         if (rc != LV_OK) {
             return rc == LV_ERROR ? rc : LV_DECLINED;
         }
+
+    } else if (t->anchored) {
+        audio_slew(t, diff);
     }
 
     if (t->n == LV_PACK_SAMPLES) {

@@ -78,6 +78,7 @@ typedef struct {
     bool               need_key;     /* frames up to the next key are dropped */
     bool               dead;         /* silent for long: filled at once */
     bool               anchored;     /* audio: pos is that of real frames */
+    bool               slewing;      /* audio: pos moves to where it should be */
     bool               told;         /* LV_PACK_FILLED was sent */
     bool               renew;        /* desc is not in the store yet */
 

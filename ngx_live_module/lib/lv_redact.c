@@ -93,7 +93,7 @@ lv_redact_jwt(const uint8_t *p, const uint8_t *end)
     size_t          dots;
     const uint8_t  *start = p;
 
-    if (end - p < LV_REDACT_JWT_MIN || memcmp(p, "eyJ", 3) != 0) {
+    if (*p != 'e' || end - p < LV_REDACT_JWT_MIN || memcmp(p, "eyJ", 3) != 0) {
         return NULL;
     }
 
@@ -106,6 +106,49 @@ lv_redact_jwt(const uint8_t *p, const uint8_t *end)
     }
 
     return dots >= 2 && p - start >= LV_REDACT_JWT_MIN ? p : NULL;
+}
+
+
+/*
+ * Whether a text is worth a closer look: most are not, and this is done for
+ * every request.
+ */
+static bool
+lv_redact_suspect(const uint8_t *start, const uint8_t *end)
+{
+    const uint8_t  *p;
+
+    if (memchr(start, '~', (size_t) (end - start))
+        || memchr(start, '%', (size_t) (end - start)))
+    {
+        return true;
+    }
+
+    p = start;
+
+    while ((p = memchr(p, '=', (size_t) (end - p))) != NULL) {
+        if ((p - start >= 5
+             && strncasecmp((const char *) p - 5, "token", 5) == 0)
+            || (p - start >= 3
+                && strncasecmp((const char *) p - 3, "key", 3) == 0))
+        {
+            return true;
+        }
+
+        p++;
+    }
+
+    p = start;
+
+    while ((p = memchr(p, 'J', (size_t) (end - p))) != NULL) {
+        if (p - start >= 2 && p[-1] == 'y' && p[-2] == 'e') {
+            return true;
+        }
+
+        p++;
+    }
+
+    return false;
 }
 
 
@@ -122,6 +165,10 @@ lv_redact_text(lv_str_t src, uint8_t *dst, bool *found)
     d = dst;
     fresh = false;
     *found = false;
+
+    if (src.len == 0 || !lv_redact_suspect(p, end)) {
+        return 0;
+    }
 
     while (p < end) {
 

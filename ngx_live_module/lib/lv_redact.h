@@ -20,7 +20,8 @@
  * A copy of a text that holds URIs as they were sent (a request line, a
  * Referer) with secrets replaced by "-": in path components (also %7E), in
  * arguments, and whatever looks like a JSON Web Token elsewhere. Returns the
- * length of the copy; *found tells whether anything was replaced.
+ * length of the copy; *found tells whether anything was replaced. When nothing
+ * was, dst may hold nothing or a part.
  */
 size_t lv_redact_text(lv_str_t src, uint8_t *dst, bool *found);
 

@@ -6,7 +6,7 @@
  * may be killed at any instruction without harm to the others. lib/ knows no
  * file and no socket: the caller maps the region and rings the doorbells.
  *
- *   header | slots | streams | tracks | parts | sessions | extent meta | extents
+ *   header | slots | streams | tracks | parts | sessions | bits | extents
  *
  * Everything but the extents is type-stable: the memory of a part entry is a
  * part entry for ever, so that a late reader can do no harm to it. Everything
@@ -102,10 +102,10 @@ typedef struct {
 
 /* Private to the store. */
 typedef struct {
-    _Atomic uint32_t  word;      /* generation << 2 | LV_PART_FREE and so on; the
-                                    generation is bumped whenever it stops being
-                                    what it was. One word, so that a late state
-                                    change of a displaced owner fails. */
+    _Atomic uint32_t  word;      /* generation << 2 | LV_PART_FREE and so on;
+                                    the generation is bumped whenever it stops
+                                    being what it was. One word, so that a late
+                                    state change of a displaced owner fails. */
     _Atomic uint16_t  owner;     /* slot that has (had) it open */
     _Atomic uint32_t  track;     /* index */
     _Atomic uint32_t  prev;      /* part id committed before on this track */
@@ -201,7 +201,8 @@ typedef struct {
     char      protocol[8];       /* "rtmp", "rtmps", "srt", … */
     char      encoder[64];       /* flashVer or the like, printable ASCII */
     uint8_t   owner_key[32];     /* SHA-256 of what authorised it (the key, or
-                                    the address): same value = same broadcaster */
+                                    the address): the same value is the same
+                                    broadcaster */
     uint64_t  since_ms;
     uint32_t  pid;
     char      displaced_addr[48];  /* whom it displaced, and when (Unix ms) */
@@ -233,6 +234,7 @@ typedef struct {
     _Atomic uint64_t  frames_dropped;
     _Atomic int32_t   skew_ms;   /* audio minus video, at arrival */
     _Atomic uint32_t  evicted;   /* segments evicted under pressure */
+    _Atomic uint32_t  evicted_told;  /* of them, those that a log tells of */
     _Atomic uint32_t  publisher_seq;             /* as with desc_seq */
     lv_publisher_t    publisher[2];
     uint8_t           scratch[256];  /* the packager's own; see lv_packager.h.

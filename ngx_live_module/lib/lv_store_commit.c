@@ -243,7 +243,8 @@ lv_part_commit(lv_part_writer_t *w, const void *head, size_t head_len,
     }
 
     p = &st->parts[w->part];
-    front = head_len > w->head_room ? lv_extents_for(head_len - w->head_room) : 0;
+    front = head_len > w->head_room
+            ? lv_extents_for(head_len - w->head_room) : 0;
 
     rc = writer_fit(w, front);
 

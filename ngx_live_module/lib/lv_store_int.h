@@ -14,8 +14,8 @@
  *   extents    | LV_EXTENT bytes × extents, the first is 1   |
  *              +---------------------------------------------+
  *
- *   stream --track[]--> track --head--> part --prev--> part --prev--> … tail_seq
- *                         |  ring[seq % LV_RING] ------^   (a hint)
+ *   stream --track[]--> track --head--> part --prev--> part … tail_seq
+ *                         |  ring[seq % LV_RING] ------^  (a hint)
  *                         +--init[]---> part (init section)
  *   part --extent--> extent --next[]--> extent --next[]--> LV_NONE
  *
@@ -43,7 +43,7 @@
 #define LV_STORE_MIN        (8u << 20)
 #define LV_STORE_OWNER_MAX  1023
 #define LV_NOBODY           LV_SLOTS    /* the slot of an owner word */
-#define LV_LIMBO_PERCENT    5           /* of the extents, kept from admission */
+#define LV_LIMBO_PERCENT    5           /* of the extents, not promised */
 #define LV_BUCKET           8           /* sessions a bucket */
 
 typedef struct {
@@ -68,7 +68,7 @@ typedef struct {
 /* One viewer. Identity is one word, everything else another. */
 typedef struct {
     _Atomic uint64_t            key;        /* 0: never used */
-    _Atomic uint64_t            seen;       /* second << 32 | gen << 16 | stream */
+    _Atomic uint64_t            seen;       /* second, generation, stream */
 } lv_session_t;
 
 typedef struct {
@@ -81,12 +81,12 @@ typedef struct {
     char                        owner[LV_STORE_OWNER_MAX + 1];
 
     _Alignas(64) _Atomic uint32_t  epoch;   /* owner epochs: never one twice, so
-                                               that a head word never comes back */
+                                               no head word ever comes back */
     _Atomic uint64_t            clock_ms;   /* the time that was last told */
     pthread_mutex_t             janitor;
 
     _Alignas(64) pthread_mutex_t  lock;     /* … and all that it guards: */
-    uint32_t                    cursor;     /* extent where the search goes on */
+    uint32_t                    cursor;     /* where the search goes on */
     uint32_t                    extents_free;
     uint32_t                    extents_limbo;
     uint32_t                    reserved;   /* sum over the streams */

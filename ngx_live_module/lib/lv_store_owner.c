@@ -86,6 +86,7 @@ stream_create(lv_store_t *st, const char *id, size_t len, uint32_t born,
     lv_set(&s->frames_dropped, 0);
     lv_set(&s->skew_ms, 0);
     lv_set(&s->evicted, 0);
+    lv_set(&s->evicted_told, 0);
     lv_shared_zero(&s->publisher, sizeof(s->publisher));
     lv_shared_zero(&s->scratch, sizeof(s->scratch));
     atomic_store(&s->owner, lv_pair(epoch, st->slot));

@@ -116,7 +116,7 @@ lv_stream_track_at(lv_store_t *st, lv_stream_t *s, unsigned n)
 lv_track_t *
 lv_stream_track(lv_store_t *st, lv_stream_t *s, const char *name, size_t len)
 {
-    char         own[8];
+    char         own[8] = "";
     unsigned     n;
     lv_track_t  *t;
 

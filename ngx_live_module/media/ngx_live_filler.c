@@ -5,27 +5,21 @@
  */
 
 #include "ngx_live_media.h"
-
-
-#define NGX_LIVE_FILL_TICK_MS  50
+#include "ngx_live_ticker.h"
 
 
 typedef struct {
-    /* events' data: ngx_event_ident() looks behind three pointers */
-    ngx_queue_t     queue;
-    void           *dummy;
-    ngx_int_t       ident;
-
-    ngx_event_t     tick;
-    lv_packager_t  *packager;
-    char            id[LV_STREAM_ID_MAX + 1];
+    ngx_queue_t       queue;
+    ngx_live_tick_t   tick;
+    lv_packager_t    *packager;
+    char              id[LV_STREAM_ID_MAX + 1];
 } ngx_live_filler_t;
 
 
 static void ngx_live_filler_dirty(lv_store_t *st, uint32_t stream);
 static void ngx_live_filler_second(lv_store_t *st, uint64_t now_ms);
 static void ngx_live_filler_adopt(lv_store_t *st, lv_stream_t *s);
-static void ngx_live_filler_tick(ngx_event_t *ev);
+static void ngx_live_filler_tick(void *data);
 static void ngx_live_filler_event(void *ctx, lv_pack_event_t ev,
     const char *text);
 static void ngx_live_filler_free(ngx_live_filler_t *f);
@@ -119,7 +113,6 @@ ngx_live_filler_adopt(lv_store_t *st, lv_stream_t *s)
         return;
     }
 
-    f->ident = -1;
     ngx_memcpy(f->id, s->id, sizeof(f->id) - 1);
 
     packager = lv_packager_adopt(st, s, ngx_live_now_ms(),
@@ -132,11 +125,9 @@ ngx_live_filler_adopt(lv_store_t *st, lv_stream_t *s)
     f->packager = packager;
     f->tick.handler = ngx_live_filler_tick;
     f->tick.data = f;
-    f->tick.log = ngx_live_filler_cycle->log;
-    f->tick.cancelable = 1;
 
     ngx_queue_insert_tail(&ngx_live_fillers, &f->queue);
-    ngx_add_timer(&f->tick, NGX_LIVE_FILL_TICK_MS);
+    ngx_live_tick_add(&f->tick);
 
     ngx_live_count(NGX_LIVE_C_FILLED, 1);
 
@@ -146,15 +137,14 @@ ngx_live_filler_adopt(lv_store_t *st, lv_stream_t *s)
 
 
 static void
-ngx_live_filler_tick(ngx_event_t *ev)
+ngx_live_filler_tick(void *data)
 {
     ngx_int_t           rc;
-    ngx_live_filler_t  *f = ev->data;
+    ngx_live_filler_t  *f = data;
 
     rc = lv_packager_tick(f->packager, ngx_live_now_ms());
 
     if (rc == LV_OK && !ngx_exiting) {
-        ngx_add_timer(ev, NGX_LIVE_FILL_TICK_MS);
         return;
     }
 
@@ -181,10 +171,7 @@ ngx_live_filler_event(void *ctx, lv_pack_event_t ev, const char *text)
 static void
 ngx_live_filler_free(ngx_live_filler_t *f)
 {
-    if (f->tick.timer_set) {
-        ngx_del_timer(&f->tick);
-    }
-
+    ngx_live_tick_del(&f->tick);
     ngx_queue_remove(&f->queue);
     lv_packager_destroy(f->packager);
     ngx_free(f);

@@ -1,25 +1,21 @@
 #include "ngx_live_publisher.h"
 #include "ngx_live_media.h"
+#include "ngx_live_ticker.h"
 
 #include <openssl/crypto.h>
 
 
-#define NGX_LIVE_TICK_MS            50
 #define NGX_LIVE_SILENCE_MS         3000    /* then anybody may take over */
 #define NGX_LIVE_DISPLACED_MS       10000   /* the loser does not come back */
 
 
 struct ngx_live_publisher_s {
-    /* events' data: ngx_event_ident() looks behind three pointers */
     ngx_queue_t            queue;
+    ngx_live_tick_t        tick;
     ngx_log_t             *log;
-    ngx_int_t              ident;
-
-    ngx_event_t            tick;
     lv_packager_t         *packager;
     void                 (*close)(void *data, ngx_live_stop_e why);
     void                  *data;
-    ngx_uint_t             refusals;
     uint64_t               started_ms;
     uint64_t               dropped;      /* frames, as counted so far */
     char                   id[LV_STREAM_ID_MAX + 1];
@@ -33,7 +29,7 @@ static void ngx_live_publisher_describe(ngx_live_publish_t *req,
     lv_publisher_t *pub, uint64_t now);
 static void ngx_live_publisher_event(void *ctx, lv_pack_event_t ev,
     const char *text);
-static void ngx_live_publisher_tick(ngx_event_t *ev);
+static void ngx_live_publisher_tick(void *data);
 static void ngx_live_publisher_count(ngx_live_publisher_t *p);
 static void ngx_live_publisher_second(lv_store_t *st, uint64_t now_ms);
 
@@ -110,7 +106,6 @@ ngx_live_publisher_start(ngx_live_publish_t *req, const char **reason)
     }
 
     p->log = req->log;
-    p->ident = -1;
     p->close = req->close;
     p->data = req->data;
     p->started_ms = now;
@@ -136,9 +131,9 @@ ngx_live_publisher_start(ngx_live_publish_t *req, const char **reason)
 
     p->tick.handler = ngx_live_publisher_tick;
     p->tick.data = p;
-    p->tick.log = req->log;
+    p->tick.keep = 1;
 
-    ngx_add_timer(&p->tick, NGX_LIVE_TICK_MS);
+    ngx_live_tick_add(&p->tick);
     ngx_queue_insert_tail(&ngx_live_publishers, &p->queue);
 
     ngx_live_count(NGX_LIVE_C_PUBLISH_STARTED, 1);
@@ -261,10 +256,7 @@ ngx_live_publisher_stop(ngx_live_publisher_t *p, ngx_live_stop_e why,
 
     now = ngx_live_now_ms();
 
-    if (p->tick.timer_set) {
-        ngx_del_timer(&p->tick);
-    }
-
+    ngx_live_tick_del(&p->tick);
     ngx_queue_remove(&p->queue);
 
     if (why != NGX_LIVE_STOP_DISPLACED) {
@@ -315,9 +307,9 @@ ngx_live_publisher_event(void *ctx, lv_pack_event_t ev, const char *text)
 
 
 static void
-ngx_live_publisher_tick(ngx_event_t *ev)
+ngx_live_publisher_tick(void *data)
 {
-    ngx_live_publisher_t  *p = ev->data;
+    ngx_live_publisher_t  *p = data;
 
     if (lv_packager_tick(p->packager, ngx_live_now_ms()) != LV_OK) {
         p->close(p->data, NGX_LIVE_STOP_DISPLACED);
@@ -325,8 +317,6 @@ ngx_live_publisher_tick(ngx_event_t *ev)
     }
 
     ngx_live_publisher_count(p);
-
-    ngx_add_timer(ev, NGX_LIVE_TICK_MS);
 }
 
 

@@ -1,25 +1,14 @@
 #include "ngx_live_evictions.h"
 
 
-typedef struct {
-    uint32_t  gen;
-    uint32_t  evicted;
-} ngx_live_evictions_t;
-
-
-/* What was known a second ago, by directory index. */
-static ngx_live_evictions_t  ngx_live_evictions[LV_STREAMS_MAX];
-
-
 void
 ngx_live_evictions_look(lv_store_t *st, ngx_log_t *log)
 {
-    char                   id[LV_STREAM_ID_MAX + 1];
-    uint32_t               i, count, gen, now, before;
-    lv_stream_t           *s;
-    ngx_live_evictions_t  *e;
+    char          id[LV_STREAM_ID_MAX + 1];
+    uint32_t      i, count, gen, now, told;
+    lv_stream_t  *s;
 
-    count = ngx_min(lv_stream_count(st), LV_STREAMS_MAX - 1);
+    count = lv_stream_count(st);
 
     for (i = 1; i <= count; i++) {
 
@@ -29,15 +18,11 @@ ngx_live_evictions_look(lv_store_t *st, ngx_log_t *log)
             continue;
         }
 
-        e = &ngx_live_evictions[i];
         now = atomic_load(&s->evicted);
-        before = (e->gen == gen) ? e->evicted : 0;
+        told = atomic_load(&s->evicted_told);
 
-        e->gen = gen;
-        e->evicted = now;
-
-        if (now == before
-            || (uint32_t) atomic_load(&s->owner) != lv_store_slot(st))
+        if (now == told
+            || !atomic_compare_exchange_strong(&s->evicted_told, &told, now))
         {
             continue;
         }
@@ -47,6 +32,6 @@ ngx_live_evictions_look(lv_store_t *st, ngx_log_t *log)
 
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "live: the store is full, stream \"%s\" lost %uD of its "
-                      "oldest segments before their time", id, now - before);
+                      "oldest segments before their time", id, now - told);
     }
 }

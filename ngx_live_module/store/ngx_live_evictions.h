@@ -6,9 +6,9 @@
 #include "ngx_live_core.h"
 
 /*
- * Once a second, in every worker. Whoever needs memory evicts, perhaps in
- * another process and from another stream; the worker that owns the stream is
- * the one that tells, so that each eviction is told once.
+ * Once a second, in every worker. Whoever needs memory evicts, perhaps from
+ * the stream of another process, in the middle of a commit; the first one that
+ * comes here afterwards tells, the others see that it was told.
  */
 void ngx_live_evictions_look(lv_store_t *st, ngx_log_t *log);
 

@@ -5,6 +5,13 @@
 #include <openssl/rand.h>
 
 
+/* Since Linux 5.14; an older kernel refuses, and pages come as they are used. */
+#define NGX_LIVE_POPULATE_READ   22
+#define NGX_LIVE_POPULATE_WRITE  23
+
+#define NGX_LIVE_STORE_POPULATE  ((size_t) 4 << 30)
+
+
 typedef struct {
     void       *base;
     size_t      size;
@@ -118,6 +125,12 @@ ngx_live_store_file_map(ngx_cycle_t *cycle, ngx_live_store_file_t *f)
 
     (void) madvise(f->base, f->size, MADV_DONTDUMP);
 
+    if (first) {
+        /* pages are cleared now, once, not while media comes in */
+        (void) madvise(f->base, ngx_min(f->size, NGX_LIVE_STORE_POPULATE),
+                       NGX_LIVE_POPULATE_WRITE);
+    }
+
     if (first && ngx_live_store_file_format(cycle, f) != NGX_OK) {
         goto failed;
     }
@@ -199,6 +212,16 @@ ngx_live_store_file_base(size_t *size)
 {
     *size = ngx_live_store_file.size;
     return ngx_live_store_file.base;
+}
+
+
+void
+ngx_live_store_file_populate(void)
+{
+    ngx_live_store_file_t  *f = &ngx_live_store_file;
+
+    (void) madvise(f->base, ngx_min(f->size, NGX_LIVE_STORE_POPULATE),
+                   NGX_LIVE_POPULATE_READ);
 }
 
 

@@ -20,6 +20,11 @@ ngx_int_t ngx_live_store_file_open(ngx_cycle_t *cycle, ngx_str_t *path,
 /* The mapping, NULL before it was opened. */
 void *ngx_live_store_file_base(size_t *size);
 
+/* Maps the store's pages into this worker, some milliseconds for a gigabyte:
+ * a fork inherits the mapping, but each page would cost a fault at its first
+ * use. */
+void ngx_live_store_file_populate(void);
+
 /* What the header remembers as the owner: the pid file's path. */
 const char *ngx_live_store_file_owner(void);
 

@@ -163,6 +163,8 @@ ngx_live_worker_init(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    ngx_live_store_file_populate();
+
     st = lv_store_attach(base, size, ngx_live_store_file_owner(),
                          ngx_live_bell_ring, NULL, &err);
     if (st == NULL) {

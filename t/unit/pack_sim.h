@@ -568,6 +568,9 @@ typedef struct {
     unsigned  vsize, asize;
     uint8_t   avcc_variant, asc_variant;
     unsigned  channels;
+    bool      rtmp;                  /* stamps of 32 bits through lv_timeline */
+    uint32_t  first_ms;              /* the first of them */
+    double    ppm;                   /* audio sample clock against stamps */
 } sim_enc_conf_t;
 
 typedef struct {
@@ -585,6 +588,8 @@ typedef struct {
     sim_check_t    *check;
     bool            hold_video, hold_audio;
     uint8_t         data[65536];
+    lv_timeline_t   tl;
+    unsigned        late;            /* frames that lv_timeline refused */
     uint32_t        next_tick;
 } sim_enc_t;
 
@@ -670,8 +675,8 @@ sim_config_audio(sim_enc_t *e)
 
 
 static void
-sim_frame(sim_enc_t *e, int track, uint8_t kind, int64_t dts, int32_t cts,
-    bool key, unsigned size)
+sim_mark_frame(sim_enc_t *e, int track, uint8_t kind, int64_t dts,
+    int32_t cts, bool key, unsigned size, int64_t pts)
 {
     sim_mark_t  m;
 
@@ -687,7 +692,7 @@ sim_frame(sim_enc_t *e, int track, uint8_t kind, int64_t dts, int32_t cts,
     m.kind = kind;
     m.pub = e->conf.pub;
     m.key = key;
-    m.pts = dts + cts;
+    m.pts = pts;
     memcpy(e->data, &m, sizeof(m));
 
     if (size < sizeof(m)) {
@@ -697,6 +702,14 @@ sim_frame(sim_enc_t *e, int track, uint8_t kind, int64_t dts, int32_t cts,
     lv_packager_data(e->p, track, e->data, size / 2);
     lv_packager_data(e->p, track, e->data + size / 2, size - size / 2);
     e->rc = lv_packager_frame_end(e->p, track);
+}
+
+
+static void
+sim_frame(sim_enc_t *e, int track, uint8_t kind, int64_t dts, int32_t cts,
+    bool key, unsigned size)
+{
+    sim_mark_frame(e, track, kind, dts, cts, key, size, dts + cts);
 }
 
 
@@ -722,10 +735,24 @@ sim_video(sim_enc_t *e)
 
     e->vn++;
 
-    if (!e->hold_video) {
-        sim_frame(e, e->v, LV_KIND_VIDEO, e->conf.base + sim_round(e, at),
-                  cts, key, key ? e->conf.vsize * 4 : e->conf.vsize);
+    if (e->hold_video) {
+        return;
     }
+
+    if (e->conf.rtmp) {
+        lv_time_t  t;
+
+        lv_timeline_video(&e->tl, 0, (uint32_t) (e->conf.first_ms
+                          + (uint64_t) floor(at * 1000 + 0.5)), cts / 90,
+                          e->now_ms, &t);
+        sim_mark_frame(e, e->v, LV_KIND_VIDEO, t.dts_90k, t.cts_90k, key,
+                       key ? e->conf.vsize * 4 : e->conf.vsize,
+                       (int64_t) (at * 90000) + cts);
+        return;
+    }
+
+    sim_frame(e, e->v, LV_KIND_VIDEO, e->conf.base + sim_round(e, at), cts,
+              key, key ? e->conf.vsize * 4 : e->conf.vsize);
 }
 
 
@@ -734,8 +761,25 @@ sim_audio(sim_enc_t *e)
 {
     double  at;
 
-    at = (double) e->an * 1024 / e->conf.rate;
+    at = (double) e->an * 1024 / e->conf.rate * (1 + e->conf.ppm / 1e6);
     e->an++;
+
+    if (e->conf.rtmp) {
+        lv_time_t  t;
+
+        lv_timeline_audio(&e->tl, 1, (uint32_t) (e->conf.first_ms
+                          + (uint64_t) floor(at * 1000 + 0.5)), 1024,
+                          e->conf.rate, e->now_ms, &t);
+
+        if (t.flags & LV_TIME_LATE) {
+            e->late++;
+            return;
+        }
+
+        sim_mark_frame(e, e->a, LV_KIND_AUDIO, t.dts_90k, 0, true,
+                       e->conf.asize, (int64_t) (at * 90000));
+        return;
+    }
 
     /* what lv_timeline does with rounded stamps: from the count */
     if (!e->hold_audio) {
@@ -762,6 +806,10 @@ sim_encoder(sim_enc_t *e, const sim_enc_conf_t *conf, uint64_t now_ms,
 
     if (e->conf.asize == 0) {
         e->conf.asize = 200;
+    }
+
+    if (conf->rtmp) {
+        lv_timeline_init(&e->tl, &(lv_timeline_conf_t) { .timescale = 1000 });
     }
 
     e->v = -1;
@@ -809,7 +857,7 @@ sim_run(sim_enc_t *e, lv_store_t *st, double seconds)
     for ( ;; ) {
         v = e->conf.fps > 0 ? (double) e->vn * 1000 / e->conf.fps : 1e18;
         a = e->conf.rate ? (double) e->an * 1024000 / e->conf.rate
-                           + e->conf.skew_ms : 1e18;
+                           * (1 + e->conf.ppm / 1e6) + e->conf.skew_ms : 1e18;
 
         if ((v < a ? v : a) + (double) e->start_ms >= (double) until) {
             break;

@@ -64,7 +64,7 @@ test_text(void)
         dst = malloc(strlen(cases[i].src) + 1);
         n = lv_redact_text(str(cases[i].src), (uint8_t *) dst, &found);
         dst[n] = '\0';
-        is_str(dst, cases[i].want, cases[i].src);
+        is_str(found ? dst : cases[i].src, cases[i].want, cases[i].src);
         is_int(found, strcmp(cases[i].src, cases[i].want) != 0, "found");
         free(dst);
     }

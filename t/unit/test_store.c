@@ -69,6 +69,23 @@ claim(lv_store_t *st, const char *id, uint64_t reserve, uint64_t now_ms,
 }
 
 
+/* One that must succeed. */
+static lv_stream_t *
+claimed(lv_store_t *st, const char *id, uint64_t now_ms, uint32_t *epoch)
+{
+    lv_stream_t  *s;
+
+    s = claim(st, id, MIB, now_ms, epoch);
+
+    if (s == NULL) {
+        diag("%s cannot be claimed", id);
+        exit(2);
+    }
+
+    return s;
+}
+
+
 static lv_track_t *
 track(lv_store_t *st, lv_stream_t *s, uint32_t epoch, const char *name)
 {
@@ -195,6 +212,8 @@ slots(void)
 
     base = fix_format(8 * MIB);
 
+    memset(st, 0, sizeof(st));
+
     for (n = 0; n <= LV_SLOTS; n++) {
         st[n] = lv_store_attach(base, 8 * MIB, FIX_OWNER, ring, NULL, &err);
 
@@ -255,8 +274,7 @@ write_and_read(void)
     st = join(base, 16 * MIB);
     lv_store_stat(st, &stat);
 
-    s = claim(st, "one", MIB, 1700000000000, &epoch);
-    ok(s != NULL, "claim");
+    s = claimed(st, "one", 1700000000000, &epoch);
     is_int(s->epoch, 1700000000, "the first msn is the second of creation");
     is_int(s->state, LV_STREAM_STARTING, "it is starting");
     ok(lv_stream_owned(st, s, epoch), "it is owned");
@@ -385,7 +403,7 @@ writer_calls(void)
 
     lv_track_newest(st, t, &ref);
     lv_part_pin(st, &ref);
-    big = malloc(ref.len);
+    big = calloc(1, ref.len + 1);
     memset(&it, 0, sizeof(it));
     for (i = 0; lv_part_run(st, &ref, &it, &p, &n); i += (uint32_t) n) {
         memcpy(big + i, p, n);
@@ -517,7 +535,7 @@ eviction_and_limbo(void)
     is_int(ref.info.msn * 10 + ref.info.part, 120, "two segments evicted");
     is_int(lv_track_find(st, t, 11, 2, &ref), LV_DECLINED, "gone by name");
     is_int(lv_track_part(st, t, 5, &ref), LV_DECLINED, "gone by count");
-    is_int(lv_part_pin(st, &held), LV_DECLINED, "what is evicted is not pinned");
+    is_int(lv_part_pin(st, &held), LV_DECLINED, "the evicted is not pinned");
     lv_store_stat(st, &stat);
     is_int(stat.extents_limbo, 3, "the pinned part is in limbo");
     is_int((long long) lv_part_limbo_since(st2, held.id), 7777, "since then");
@@ -688,7 +706,8 @@ directory(void)
     s = claim(st, "new", 0, 6000, &epoch);
     ok(s != NULL, "an ended stream makes room");
     ok(lv_stream_find(st, "s5", 2, &gen) == NULL
-       && lv_stream_find(st, "s3", 2, &gen) != NULL, "the one that ended first");
+       && lv_stream_find(st, "s3", 2, &gen) != NULL, "the one that "
+       "ended first");
 
     for (i = 1; i <= (int) lv_stream_count(st); i++) {
         s = lv_stream_at(st, (uint32_t) i, &gen);
@@ -755,6 +774,9 @@ ownership(void)
     ok(!lv_stream_set_state(a, s, e1, LV_STREAM_ENDED, 1), "nor end it");
     lv_stream_release(a, s, e1, LV_STREAM_ENDED, 1);
     ok(lv_stream_owned(b, s, e2), "nor release it");
+    lv_stream_evict(a, s, 1001, 1);
+    lv_track_oldest(a, t, &ref);
+    is_int(ref.info.seq, 0, "nor evict its parts");
     lv_track_newest(a, t, &ref);
     is_int(fix_read(a, &ref, 1, 1), LV_OK, "the part is the new owner's");
     check(a, "after take-over");
@@ -785,8 +807,8 @@ ownership(void)
     lv_store_stat(a, &stat);
     is_int(stat.extents_reserved, 0, "an ended stream reserves nothing");
     lv_stream_find(a, "one", 3, &gen);
-    s2 = claim(b, "one", MIB, 3000000, &e2);
-    ok(s2 && !lv_stream_alive(s, gen), "an ended entry is replaced");
+    s2 = claimed(b, "one", 3000000, &e2);
+    ok(!lv_stream_alive(s, gen), "an ended entry is replaced");
     is_int(s2->epoch, 5002, "it begins behind every msn that was used");
     is_int(lv_track_newest(a, t, &ref), LV_DECLINED, "the old track is empty");
     is_int(lv_part_commit(&v, "x", 1, &info), LV_DECLINED,
@@ -794,7 +816,7 @@ ownership(void)
     check(a, "after a new start");
 
     lv_stream_set_state(b, s2, e2, LV_STREAM_ENDED, 3000000);
-    s = claim(b, "one", MIB, 9000000, &e2);
+    s = claimed(b, "one", 9000000, &e2);
     is_int(s->epoch, 9000, "or at the second");
 
     lv_store_detach(a);
@@ -830,7 +852,8 @@ janitor(void)
 
     memset(rung, 0, sizeof(rung));
     lv_store_leave(a);
-    is_int(s->state, LV_STREAM_INTERRUPTED, "who leaves interrupts its streams");
+    is_int(s->state, LV_STREAM_INTERRUPTED, "who leaves interrupts its "
+           "streams");
     ok(lv_stream_find(b, "starting", 8, &gen) == NULL,
        "one that never had a playlist goes");
     ok(rung[lv_store_slot(b)] > 0, "the others are rung");
@@ -850,6 +873,9 @@ janitor(void)
     lv_stream_set_state(b, s, e3, LV_STREAM_INTERRUPTED, 1000000);
     lv_store_reap(b, 9000000);
     is_int(s->state, LV_STREAM_INTERRUPTED, "one that is being filled stays");
+    lv_stream_release(b, s, e3, LV_STREAM_INTERRUPTED, 9000000);
+    is_int((long long) s->state_ms, 1000000,
+           "given up by who filled it: interrupted since it was");
     lv_stream_remove(b, s, 1);
 
     ok(same_stat(b, &fresh), "nothing is left");
@@ -1014,8 +1040,6 @@ pressure(void)
     /* a newcomer takes from those that are furthest over, not from who is
      * within the reservation */
     source_open(st, &late, "late", 2 * MIB, 30000);
-    lo = x[3].s->extents;
-    lv_store_stat(st, &stat);
     for (k = 0; k < 25; k++) {
         bad += source_segment(st, &late, 9);
     }

@@ -246,7 +246,12 @@ listener(void *arg)
     st = lv_store_attach(base, ACTOR_SIZE, FIX_OWNER, bell, NULL, &err);
     lv_store_join(st, 1, 1, 1, &err);
     s = lv_stream_find(st, "bell", 4, &gen);
-    t = lv_stream_track(st, s, "v0", 2);
+    t = s ? lv_stream_track(st, s, "v0", 2) : NULL;
+
+    if (t == NULL) {
+        return NULL;
+    }
+
     index = lv_stream_index(st, s);
     lv_stream_watch(st, s);
     next = 0;
