@@ -1,6 +1,5 @@
 # ngx_live. Run "make help" for the targets.
 
-CC        ?= gcc
 CLANG     ?= clang-14
 BUILD     ?= build
 LIB_DIR   := ngx_live_module/lib
@@ -42,8 +41,8 @@ help:
 #: make bench      CPU time against what Debian ships
 #: make asan       the unit and integration tests under ASan and UBSan
 #: make fuzz       every parser (FUZZ="NAME …"), FUZZ_SECONDS (60) each
-#: make lint       clang-format, cppcheck, clang-tidy: complaints only
-#: make format     clang-format, in place
+#: make lint       style (clang-format), cppcheck, clang-tidy; make format: the
+#:                 first alone
 #:
 #: NGINX_SRC=DIR   build against an nginx source tree instead of nginx-dev
 #: BUILD=DIR       where to build (build)
@@ -139,7 +138,7 @@ lint: modules
 	@BUILD=$(BUILD) scripts/lint
 
 format:
-	clang-format-14 -i $$(git ls-files '*.c' '*.h')
+	@scripts/format-check
 
 bench: modules tools
 	@BUILD=$(BUILD) bench/run

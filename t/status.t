@@ -55,6 +55,8 @@ viewers();
 pages_of_streams();
 metrics();
 publisher_killed();
+refused();
+what_the_log_says();
 worker_killed();
 reloaded();
 without_a_store();
@@ -342,6 +344,42 @@ sub publisher_killed {
     is($m->value('ngx_live_publish_stopped_total'), 1, 'one has stopped');
     cmp_ok($m->value('ngx_live_fills_total'), '>', 0, 'fillers count');
     is($m->value('ngx_live_streams_ended_total'), 1, 'and the end does');
+}
+
+sub refused {
+    my $enc = Live::Encoder->ffmpeg("$url/-no-such-name");
+
+    $enc->wait(15);
+
+    my $by = metrics_now()->by('ngx_live_publish_refused_total', 'reason');
+    my $sum = 0;
+    $sum += $_ for values %$by;
+
+    is_deeply([ sort keys %$by ], [ qw(auth bad_request busy full) ],
+        'refusals have four reasons');
+    is($sum, 1, 'one publisher was refused') or diag(explain($by));
+}
+
+# Each once, at its level.
+sub what_the_log_says {
+    my %expected = (
+        'notice: publish of "alpha" started, rtmp from 127.0.0.1' => 1,
+        'notice: publish of "bravo" started, rtmp from 127.0.0.1' => 1,
+        'notice: publish of "bravo" (?:lost|ended) after \d+ ms: .' => 1,
+        'notice: publish of "alpha" (?:lost|ended|finished)' => 0,
+        'notice: stream "bravo" ended' => 1,
+        'error: publish refused, rtmp from 127.0.0.1: .' => 1,
+        'error: publish refused.*no-such-name' => 0,
+    );
+
+    for my $line (sort keys %expected) {
+        my ($level, $text) = $line =~ /^(\w+): (.*)$/;
+        my @found = grep { /live: $text/ } split /\n/, $ng->log_text;
+
+        is(scalar @found, $expected{$line}, "the log, $expected{$line} times: "
+            . $text) or diag(join "\n", @found);
+        is((grep { !/ \[$level\] / } @found), 0, "at level $level") if @found;
+    }
 }
 
 # What the dead worker counted stays; what it held does not.

@@ -8,10 +8,10 @@
 
 
 /* 20 wrong tokens at once, then 2 a second: 0.02 % of a processor. */
-ngx_live_limit_t  ngx_live_limit_tokens = { 20, 2000, { { { { 0 }, 0, 0, 0 } } } };
+ngx_live_limit_t  ngx_live_limit_tokens = { .burst = 20, .per_second = 2000 };
 
 /* 10 wrong keys at once, then one in 5 s. */
-ngx_live_limit_t  ngx_live_limit_publish = { 10, 200, { { { { 0 }, 0, 0, 0 } } } };
+ngx_live_limit_t  ngx_live_limit_publish = { .burst = 10, .per_second = 200 };
 
 
 static ngx_int_t ngx_live_limit_key(struct sockaddr *sa,

@@ -76,13 +76,16 @@ typedef struct {
     lv_hls_path_t          path;
     lv_hls_query_t         query;
     ngx_msec_t             deadline;         /* set when it first waits */
-    ngx_queue_t            queue;            /* in its group, or among those to
-                                                be woken */
-    ngx_live_hls_group_t  *group;            /* NULL: to be woken, or neither */
-    unsigned               queued:1;
+    ngx_queue_t            queue;            /* in its group, or among those
+                                                that have been answered */
+    ngx_live_hls_group_t  *group;
+    ngx_int_t              rc;               /* what it is to be ended with */
+    unsigned               queued:1;         /* in its group */
+    unsigned               sent:1;           /* answered, not yet ended */
     unsigned               waited:1;         /* cleanup is in place */
     unsigned               timed_out:1;
-    unsigned               seen:1;           /* counted as a viewer */
+    unsigned               begun:1;          /* a playlist, counted as one */
+    unsigned               gzip:1;
 } ngx_live_hls_ctx_t;
 
 extern ngx_module_t  ngx_http_live_hls_module;
@@ -115,6 +118,8 @@ void ngx_live_hls_blob_release(ngx_live_hls_blob_t *b);
 void ngx_live_hls_playlist_drop(ngx_live_hls_playlist_t *pl);
 
 /* _playlist.c */
+void ngx_live_hls_playlist_begin(ngx_http_request_t *r,
+    ngx_live_hls_ctx_t *ctx, ngx_live_hls_find_t *f);
 ngx_int_t ngx_live_hls_playlist_send(ngx_http_request_t *r,
     ngx_live_hls_ctx_t *ctx, ngx_live_hls_find_t *f);
 /* Adds the blob to the chain, keeping it until the request is over. */

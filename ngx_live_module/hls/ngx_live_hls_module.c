@@ -328,6 +328,7 @@ ngx_live_hls_process(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx)
     }
 
     if (ctx->path.kind == LV_HLS_MULTIVARIANT) {
+        ngx_live_hls_playlist_begin(r, ctx, &f);
         return ngx_live_hls_playlist_send(r, ctx, &f);
     }
 
@@ -337,6 +338,7 @@ ngx_live_hls_process(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx)
     }
 
     if (ctx->path.kind == LV_HLS_MEDIA) {
+        ngx_live_hls_playlist_begin(r, ctx, &f);
         return ngx_live_hls_media_playlist(r, ctx, &f);
     }
 

@@ -249,20 +249,29 @@ ngx_live_hls_blob_chain(ngx_http_request_t *r, ngx_live_hls_blob_t *b)
 }
 
 
-/* Who watches, once a request: the token's id, else address and player. */
-static void
-ngx_live_hls_seen(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
+/*
+ * What is done once a request, when it comes, and not again when it is woken:
+ * whether it takes gzip, and who watches (by the token's id, else by address
+ * and player).
+ */
+void
+ngx_live_hls_playlist_begin(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_find_t *f)
 {
     uint64_t              hash;
     ngx_str_t             id, more;
     ngx_live_http_ctx_t  *hctx;
 
-    if (ctx->seen) {
+    if (ctx->begun) {
         return;
     }
 
-    ctx->seen = 1;
+    ctx->begun = 1;
+
+#if (NGX_HTTP_GZIP)
+    ctx->gzip = ngx_http_gzip_ok(r) == NGX_OK;
+#endif
+
     hctx = ngx_live_http_ctx(r);
 
     if (hctx && hctx->jti.len) {
@@ -374,7 +383,7 @@ ngx_live_hls_playlist_send(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_find_t *f)
 {
     ngx_int_t               rc;
-    ngx_uint_t              gzip, skip;
+    ngx_uint_t              skip;
     ngx_chain_t            *out;
     ngx_live_hls_blob_t    *b;
     ngx_live_hls_stream_t  *hs;
@@ -384,14 +393,8 @@ ngx_live_hls_playlist_send(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-#if (NGX_HTTP_GZIP)
-    gzip = ngx_http_gzip_ok(r) == NGX_OK;
-#else
-    gzip = 0;
-#endif
-
     skip = ctx->query.skip;
-    rc = ngx_live_hls_playlist_get(hs, f, skip, gzip, &b);
+    rc = ngx_live_hls_playlist_get(hs, f, skip, ctx->gzip, &b);
 
     if (rc == LV_AGAIN) {
         return ngx_live_hls_playlist_later(r, ctx, f);
@@ -408,7 +411,6 @@ ngx_live_hls_playlist_send(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
 
     ngx_live_count(NGX_LIVE_C_HLS_PLAYLISTS, 1);
     ngx_live_count(NGX_LIVE_C_HLS_SENT_BYTES, b->len);
-    ngx_live_hls_seen(r, ctx, f);
 
     if (ngx_live_hls_playlist_headers(r, ctx, f, b,
                            b == hs->playlist[f->rendition].blob[skip][1])

@@ -21,7 +21,8 @@ static char *ngx_live_http_node_key(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
-#define NGX_LIVE_HTTP_ANY  NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+#define NGX_LIVE_HTTP_ANY                                                     \
+    NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
 
 
 static ngx_command_t  ngx_live_http_auth_commands[] = {

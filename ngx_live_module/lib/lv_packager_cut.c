@@ -141,9 +141,14 @@ segment_next(lv_packager_t *p, uint16_t flags)
     p->seg_start = p->end;
     p->seg_flags = 0;
 
+    if (p->unfit) {
+        p->seg_flags = LV_PART_UNLISTED;
+    }
+
     if (flags & LV_PART_BREAK) {
         p->seg_flags = LV_PART_DISCONTINUITY;
         p->disc_seq++;
+        lv_pack_durations_join(p);
     }
 
     for (i = 0; i < p->tracks; i++) {
@@ -296,9 +301,10 @@ lv_pack_close(lv_packager_t *p, int64_t end, unsigned k, uint16_t flags)
 static int
 cut_empty(lv_packager_t *p, lv_pack_track_t *t, int64_t m, bool key, bool brk)
 {
-    int      rc;
-    bool     last;
-    int64_t  gap, end;
+    int       rc;
+    bool      last;
+    int64_t   gap, end;
+    uint16_t  flags;
 
     while (p->timed && m - p->end > p->target_90k) {
         if (!t->need_key && !key
@@ -309,8 +315,8 @@ cut_empty(lv_packager_t *p, lv_pack_track_t *t, int64_t m, bool key, bool brk)
             break;
         }
 
-        end = p->end + p->part_90k;
-        rc = lv_pack_fill_lead(p, end, lv_pack_segment_end(p, end));
+        end = lv_pack_fill_end(p, &flags);
+        rc = lv_pack_fill_lead(p, end, flags);
 
         if (rc == LV_DECLINED) {
             p->seg_flags |= LV_PART_UNLISTED;
@@ -336,6 +342,11 @@ cut_empty(lv_packager_t *p, lv_pack_track_t *t, int64_t m, bool key, bool brk)
     if (last && p->cells > 0) {
         end = gap >= LV_PACK_MIN_90K && gap <= p->target_90k
               ? m : p->end + LV_PACK_MIN_90K;
+
+        if (end > p->seg_start + p->limit_90k) {
+            end = p->seg_start + p->limit_90k;
+        }
+
         rc = lv_pack_fill_lead(p, end,
                                LV_PART_LAST | (brk ? LV_PART_BREAK : 0));
         if (rc != LV_OK) {

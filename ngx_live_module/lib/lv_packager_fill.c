@@ -176,22 +176,30 @@ key_repeat(lv_packager_t *p, lv_pack_track_t *t, int64_t duration)
 /* ---- sound ------------------------------------------------------------- */
 
 /* One more sample of silence. Where a codec's silence is not known, its last
- * frame once, for as long as `pos` is away. */
+ * frame once, for as long as `pos` is away (or as a part is long). */
 static int
 silence_add(lv_packager_t *p, lv_pack_track_t *t, int64_t duration,
     int64_t pos)
 {
+    int64_t  most;
+
     if (t->silence_len > 0) {
         return lv_pack_sample_add(p, t, t->silence, (uint32_t) t->silence_len,
                                   (uint32_t) duration, 0, true);
     }
 
-    return key_repeat(p, t, pos - t->pos > duration ? pos - t->pos : duration);
+    most = lv_pack_from_90k(t, p->part_90k);
+    pos -= t->pos;
+
+    if (pos > most) {
+        pos = most;
+    }
+
+    return key_repeat(p, t, pos > duration ? pos : duration);
 }
 
 
-/* Up to `pos`, where a real frame begins. What is less than a frame makes the
- * sample before it longer. */
+/* Up to `pos`, where a real frame begins. The last sample may be short. */
 int
 lv_pack_fill_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t pos)
 {
@@ -227,12 +235,7 @@ lv_pack_fill_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t pos)
         return LV_OK;
     }
 
-    if (t->n) {
-        lv_pack_pos_set(t, pos);
-        return LV_OK;
-    }
-
-    if (t->parts == 0) {
+    if (t->parts == 0 && t->n == 0) {
         t->pos = pos;
         t->start = pos;
         return LV_OK;
@@ -435,15 +438,26 @@ lv_pack_fill_lead(lv_packager_t *p, int64_t end, uint16_t flags)
 }
 
 
-/* Flags for a cell that is filled without a publisher's say. */
-static uint16_t
-fill_flags(lv_packager_t *p, int64_t end)
+/* Where the next part ends that is filled without a publisher's say, and
+ * whether its segment does. */
+int64_t
+lv_pack_fill_end(lv_packager_t *p, uint16_t *flags)
 {
-    if (!p->filling && lv_pack_pending(p)) {
-        return LV_PART_LAST | LV_PART_BREAK;
+    int64_t  end, most;
+
+    end = p->end + p->part_90k;
+    most = p->seg_start + p->limit_90k;
+    *flags = lv_pack_segment_end(p, end);
+
+    if (end > most && p->lead->video) {
+        end = most;
     }
 
-    return lv_pack_segment_end(p, end);
+    if (!p->filling && lv_pack_pending(p)) {
+        *flags |= LV_PART_LAST | LV_PART_BREAK;
+    }
+
+    return end;
 }
 
 
@@ -454,17 +468,18 @@ lv_pack_fill_due(lv_packager_t *p)
     int       rc;
     int64_t   media, end;
     unsigned  n;
+    uint16_t  flags;
 
     media = (int64_t) p->now_ms * 90 - p->keep.pace_90k;
 
     for (n = 0; n < LV_RING; n++) {
-        end = p->end + p->part_90k;
+        end = lv_pack_fill_end(p, &flags);
 
         if (end > media) {
             break;
         }
 
-        rc = lv_pack_fill_lead(p, end, fill_flags(p, end));
+        rc = lv_pack_fill_lead(p, end, flags);
         if (rc != LV_OK) {
             return rc;
         }
@@ -480,12 +495,13 @@ lv_pack_check_lead(lv_packager_t *p)
 {
     int               rc;
     int64_t           end, front;
+    uint16_t          flags;
     lv_pack_track_t  *t;
 
     t = p->lead;
 
     while (t && t->video && p->started && !p->filling && !lv_pack_gone(p)) {
-        end = p->end + p->part_90k;
+        end = lv_pack_fill_end(p, &flags);
         front = lv_pack_front(p, t);
 
         if (front <= end) {
@@ -501,7 +517,7 @@ lv_pack_check_lead(lv_packager_t *p)
             break;
         }
 
-        rc = lv_pack_fill_lead(p, end, fill_flags(p, end));
+        rc = lv_pack_fill_lead(p, end, flags);
         if (rc != LV_OK) {
             return rc == LV_ERROR ? rc : LV_OK;
         }

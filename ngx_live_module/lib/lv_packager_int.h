@@ -153,6 +153,7 @@ struct lv_packager_s {
     bool                 timed;      /* part and segment durations are fixed */
     bool                 live;       /* playlists exist */
     bool                 notify;     /* something was committed */
+    bool                 unfit;      /* audio's frames cannot make listed parts */
     bool                 shrink;     /* audio has more than fits: a short part */
     bool                 busy;       /* guards against recursion */
 
@@ -300,6 +301,7 @@ int lv_pack_follow_all(lv_packager_t *p);
 int lv_pack_fill_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t pos);
 int lv_pack_fill_follower(lv_packager_t *p, lv_pack_track_t *t,
     const lv_pack_cell_t *c);
+int64_t lv_pack_fill_end(lv_packager_t *p, uint16_t *flags);
 int lv_pack_fill_lead(lv_packager_t *p, int64_t end, uint16_t flags);
 int lv_pack_fill_due(lv_packager_t *p);
 int64_t lv_pack_wait(const lv_packager_t *p, const lv_pack_track_t *t);

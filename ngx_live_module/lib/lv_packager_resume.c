@@ -274,6 +274,10 @@ lv_pack_resume(lv_packager_t *p, int64_t dts)
         end = media;
     }
 
+    if (end > p->seg_start + p->limit_90k && p->lead->video) {
+        end = p->seg_start + p->limit_90k;
+    }
+
     flags = LV_PART_LAST;
 
     if (lv_pack_pending(p)) {
@@ -376,8 +380,7 @@ lost_part(lv_packager_t *p, lv_pack_track_t *t)
     flags = LV_PART_LAST;
 
     if (!lv_pack_segment_may_end(p, end) || end - p->end > p->target_90k) {
-        end = p->end + p->part_90k;
-        flags = lv_pack_segment_end(p, end);
+        end = lv_pack_fill_end(p, &flags);
     }
 
     p->filling = true;

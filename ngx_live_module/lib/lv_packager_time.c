@@ -285,36 +285,52 @@ lv_pack_durations_load(lv_packager_t *p)
 }
 
 
-/* A track joined with PART-TARGET fixed already: parts as long as fit for
- * both. */
+/* A track joined, or its configuration changes, with PART-TARGET fixed
+ * already: parts as long as fit for both. */
 void
 lv_pack_durations_join(lv_packager_t *p)
 {
-    int64_t           most, frame, n;
+    int64_t           most, least, frame, n;
     lv_pack_track_t  *a;
 
-    if (!p->timed || p->lead == NULL || !p->lead->video) {
+    if (!p->timed || p->lead == NULL) {
         return;
     }
 
     most = p->target_90k - p->jitter_90k;
+    least = p->target_90k * (LV_PACK_PERCENT + 1) / 100;
     a = audio_track(p);
+    p->unfit = false;
 
     if (a) {
-        frame = lv_pack_from_90k(a, p->target_90k) / a->frame_ts;
-        n = lv_pack_to_90k(a, frame * a->frame_ts);
+        /* the configuration that is in force from here on */
+        frame = lv_pack_to_90k(a, a->pending ? a->next.frame_ts
+                                             : a->desc.frame_ts);
+        n = (p->target_90k + 1) / frame * frame;
 
-        if (frame > 0 && n < most) {
+        if (n < most) {
             most = n;
         }
+
+        p->unfit = n * 100 < p->target_90k * LV_PACK_PERCENT;
     }
 
-    frame = p->frame_90k > 0 ? p->frame_90k : 3000;
-    n = most / frame;
+    if (p->unfit) {
+        /* no number of its frames makes a part: none are listed */
+        p->seg_flags |= LV_PART_UNLISTED;
+        most = p->target_90k - p->jitter_90k;
+    }
 
-    if (p->part_90k > most || p->part_90k < most * LV_PACK_PERCENT / 100) {
-        p->part_90k = n * frame >= p->target_90k * (LV_PACK_PERCENT + 1) / 100
-                      ? n * frame : most;
+    if (p->lead->video) {
+        frame = p->frame_90k > 0 ? p->frame_90k : 3000;
+
+        if (p->part_90k > most || p->part_90k < least) {
+            n = most / frame * frame;
+            p->part_90k = n >= least ? n : most;
+        }
+
+    } else if (!p->unfit) {
+        p->part_90k = most;
     }
 
     durations_derive(p);

@@ -21,7 +21,8 @@
  * had a part; one that is later than the hold-back (3 part targets, or plain 3
  * target durations) counts as a stall. "spread" is, for each blocking reload
  * that at least half of the viewers were waiting for, the time from the first
- * viewer's first byte to the last one's. With -L each is also written to a file:
+ * viewer's first byte to the last one's. With -L each is also written to a
+ * file:
  *
  *   first_ns last_ns waiting msn part
  *
@@ -440,18 +441,35 @@ options(int argc, char **argv)
 
     while ((c = getopt(argc, argv, "n:t:r:pBL:")) != -1) {
         switch (c) {
-        case 'n': opt.n = (unsigned) atoi(optarg); break;
-        case 't': opt.seconds = atof(optarg); break;
-        case 'r': opt.ramp = atof(optarg); break;
-        case 'p': opt.plain = true; break;
-        case 'B': opt.reload_only = true; break;
+        case 'n':
+            opt.n = (unsigned) atoi(optarg);
+            break;
+
+        case 't':
+            opt.seconds = atof(optarg);
+            break;
+
+        case 'r':
+            opt.ramp = atof(optarg);
+            break;
+
+        case 'p':
+            opt.plain = true;
+            break;
+
+        case 'B':
+            opt.reload_only = true;
+            break;
+
         case 'L':
             opt.log = fopen(optarg, "w");
             if (opt.log == NULL) {
                 die("%s: %s", optarg, strerror(errno));
             }
             break;
-        default: exit(2);
+
+        default:
+            exit(2);
         }
     }
 

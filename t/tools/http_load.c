@@ -30,12 +30,28 @@ options(int argc, char **argv)
 
     while ((c = getopt(argc, argv, "c:t:n:zu")) != -1) {
         switch (c) {
-        case 'c': opt.n = (unsigned) atoi(optarg); break;
-        case 't': opt.seconds = atof(optarg); break;
-        case 'n': opt.requests = strtoull(optarg, NULL, 10); break;
-        case 'z': opt.zip = true; break;
-        case 'u': opt.agents = true; break;
-        default: exit(2);
+        case 'c':
+            opt.n = (unsigned) atoi(optarg);
+            break;
+
+        case 't':
+            opt.seconds = atof(optarg);
+            break;
+
+        case 'n':
+            opt.requests = strtoull(optarg, NULL, 10);
+            break;
+
+        case 'z':
+            opt.zip = true;
+            break;
+
+        case 'u':
+            opt.agents = true;
+            break;
+
+        default:
+            exit(2);
         }
     }
 

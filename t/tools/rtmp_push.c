@@ -945,20 +945,43 @@ options(int argc, char **argv)
 
     while ((c = getopt(argc, argv, "n:t:r:c:e:T:wL:")) != -1) {
         switch (c) {
-        case 'n': opt.n = (unsigned) atoi(optarg); break;
-        case 't': opt.seconds = atof(optarg); break;
-        case 'r': opt.ramp_ms = atoi(optarg); break;
-        case 'c': opt.chunk = (size_t) atoi(optarg); break;
-        case 'e': opt.each = atof(optarg); break;
-        case 'T': opt.total = (unsigned) atoi(optarg); break;
-        case 'w': opt.stamps = true; break;
+        case 'n':
+            opt.n = (unsigned) atoi(optarg);
+            break;
+
+        case 't':
+            opt.seconds = atof(optarg);
+            break;
+
+        case 'r':
+            opt.ramp_ms = atoi(optarg);
+            break;
+
+        case 'c':
+            opt.chunk = (size_t) atoi(optarg);
+            break;
+
+        case 'e':
+            opt.each = atof(optarg);
+            break;
+
+        case 'T':
+            opt.total = (unsigned) atoi(optarg);
+            break;
+
+        case 'w':
+            opt.stamps = true;
+            break;
+
         case 'L':
             opt.log = fopen(optarg, "w");
             if (opt.log == NULL) {
                 die("%s: %s", optarg, strerror(errno));
             }
             break;
-        default: exit(2);
+
+        default:
+            exit(2);
         }
     }
 

@@ -85,7 +85,7 @@ tool_alloc(size_t n)
 }
 
 
-/* CLOCK_MONOTONIC, the same in every process: generators' logs can be joined. */
+/* CLOCK_MONOTONIC is the same in every process: logs can be joined. */
 static inline int64_t
 now_ns(void)
 {

@@ -211,11 +211,24 @@ main(int argc, char **argv)
 
     while ((c = getopt(argc, argv, "j:p:b:L:")) != -1) {
         switch (c) {
-        case 'j': processes = atoi(optarg); break;
-        case 'p': period = atoi(optarg) * MS_NS; break;
-        case 'b': body_size = (size_t) atoi(optarg); break;
-        case 'L': log = fopen(optarg, "a"); break;
-        default: exit(2);
+        case 'j':
+            processes = atoi(optarg);
+            break;
+
+        case 'p':
+            period = atoi(optarg) * MS_NS;
+            break;
+
+        case 'b':
+            body_size = (size_t) atoi(optarg);
+            break;
+
+        case 'L':
+            log = fopen(optarg, "a");
+            break;
+
+        default:
+            exit(2);
         }
     }
 

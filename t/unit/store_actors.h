@@ -251,7 +251,7 @@ typedef struct {
     lv_track_t   *t[2];
     uint32_t      n, epoch, msn, init_msn;
     bool          often;         /* a new init section each segment */
-    bool          greedy;        /* large parts, more than the store has */
+    bool          greedy;        /* fills the store */
 } actor_source_t;
 
 
@@ -269,7 +269,7 @@ actor_part(actor_t *a, actor_source_t *x, uint32_t k, uint32_t part,
     lv_part_writer_t  w;
 
     seed = fix_seed(x->n, k, x->msn, part);
-    len = actor_rand(a, k ? 6000 : x->greedy ? 300000 : 30000);
+    len = actor_rand(a, k ? 6000 : 30000);
     head_len = actor_rand(a, 8) ? actor_rand(a, 600) : actor_rand(a, 6000);
     back = actor_rand(a, 4) ? 0 : len / 2;
 
@@ -420,6 +420,23 @@ actor_source_open(actor_t *a, actor_source_t *x)
 }
 
 
+/* An open part that has all but some of the memory. */
+static void
+actor_fill(actor_t *a, actor_source_t *x, lv_part_writer_t *w)
+{
+    static const uint8_t  some[100000];
+
+    if (lv_part_open(w, a->st, x->s, x->t[0], x->epoch, 0) != LV_OK) {
+        w->part = LV_NONE;
+        return;
+    }
+
+    while (lv_part_write(w, some, sizeof(some)) == LV_OK) { /* void */ }
+
+    lv_part_rewind(w, w->len / 2);
+}
+
+
 /* A publisher's life. */
 static void
 actor_write(actor_t *a)
@@ -429,20 +446,26 @@ actor_write(actor_t *a)
     uint32_t          i, segments;
     lv_track_desc_t   d;
     actor_source_t    x;
+    lv_part_writer_t  rest;
 
     if (!actor_source_open(a, &x)) {
         return;
     }
 
     evict = !x.greedy && actor_rand(a, 3) != 0;
-    segments = 1 + actor_rand(a, x.greedy ? 5 : 14);
+    segments = 1 + actor_rand(a, x.greedy ? 3 : 14);
+    rest.part = LV_NONE;
+
+    if (x.greedy) {
+        actor_fill(a, &x, &rest);
+    }
 
     for (i = 0; i < segments && !atomic_load(a->stop); i++) {
         rc = actor_segment(a, &x);
 
         if (rc == LV_DECLINED) {
             atomic_fetch_add(&a->sum->displaced, 1);
-            return;
+            break;
         }
 
         if (lv_track_desc(x.t[0], &d) == LV_OK
@@ -457,6 +480,10 @@ actor_write(actor_t *a)
         }
 
         actor_read(a);
+    }
+
+    if (rest.part != LV_NONE) {
+        lv_part_abort(&rest);
     }
 
     switch (actor_rand(a, 6)) {
@@ -616,21 +643,62 @@ actor_pins_open(actor_pins_t *p, void *base)
 }
 
 
-/* What is evicted is written anew at once. */
+/* What is evicted is written anew at once. Until both have really run side by
+ * side for a while, on a busy machine, but not for more than three times as
+ * long as asked for. */
 static void
-actor_pins_write(actor_pins_t *p, uint64_t until)
+actor_pins_write(actor_pins_t *p, actor_sum_t *sum, unsigned ms,
+    _Atomic int *stop)
 {
-    for (p->msn = 2; p->msn % 16 || actor_now_ms() < until; p->msn++) {
+    uint64_t  until;
+
+    until = actor_now_ms() + ms;
+
+    for (p->msn = 2; /* void */; p->msn++) {
+
+        if (p->msn % 64 == 0 && actor_now_ms() > until
+            && (atomic_load(&sum->gone) > 20000
+                || actor_now_ms() > until + 2 * ms))
+        {
+            atomic_store(stop, 1);
+            return;
+        }
+
         fix_part(p->st, p->s, p->t, p->epoch, 0, 0, p->msn, 0, 64, 64, 0);
         lv_stream_evict(p->st, p->s, p->msn, 1);
     }
 }
 
 
-/* Reads the part that is evicted next. No lock here, and no system call: so
- * nothing but the pin orders reader and writer. */
+/* While a part is pinned, it is what it was, or in limbo. */
+static bool
+actor_pins_hold(actor_t *a, const lv_part_ref_t *ref)
+{
+    unsigned  i;
+    uint32_t  word;
+
+    for (i = 0; i < 40; i++) {
+        word = lv_get(&a->st->parts[ref->id].word);
+
+        if (lv_word_gen(word) != ref->gen
+            && (lv_word_gen(word) != ((ref->gen + 1) & 0x3fffffff)
+                || lv_word_state(word) != LV_PART_LIMBO))
+        {
+            actor_wrong(a, "pinned part %u of generation %u is %u in %u",
+                        ref->id, ref->gen, lv_word_state(word),
+                        lv_word_gen(word));
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+/* Pins the part that is evicted next, again and again. No lock here, and no
+ * system call: nothing but the pin orders reader and writer. */
 static void
-actor_pins_read(void *base, actor_sum_t *sum, uint64_t until)
+actor_pins_read(void *base, actor_sum_t *sum, _Atomic int *stop)
 {
     uint32_t       gen, n;
     actor_t        a;
@@ -647,15 +715,17 @@ actor_pins_read(void *base, actor_sum_t *sum, uint64_t until)
     s = lv_stream_find(a.st, "pin", 3, &gen);
     t = lv_stream_track(a.st, s, "v0", 2);
 
-    for (n = 1; n % 16 || actor_now_ms() < until; n++) {
-        if (lv_track_oldest(a.st, t, &p.ref) != LV_OK
-            || lv_part_pin(a.st, &p.ref) != LV_OK)
-        {
+    for (n = 1; !atomic_load(stop); n++) {
+        if (lv_part_pin(a.st, &p.ref) != LV_OK) {
             atomic_fetch_add(&sum->gone, 1);
+            lv_track_oldest(a.st, t, &p.ref);
             continue;
         }
 
-        actor_verify(&a, &p, "pinned");
+        if (actor_pins_hold(&a, &p.ref) && n % 16 == 0) {
+            actor_verify(&a, &p, "pinned");
+        }
+
         lv_part_unpin(a.st, p.ref.id);
     }
 

@@ -544,20 +544,19 @@ pins(void)
 {
     int           status;
     pid_t         reader;
-    uint64_t      until;
     actor_pins_t  p;
 
     actor_pins_open(&p, base);
-    until = actor_now_ms() + 2000;
     reader = fork();
 
     if (reader == 0) {
-        actor_pins_read(base, &ctl->sum, until);
+        actor_pins_read(base, &ctl->sum, &ctl->stop);
         _exit(0);
     }
 
-    actor_pins_write(&p, until);
+    actor_pins_write(&p, &ctl->sum, 2000, &ctl->stop);
     waitpid(reader, &status, 0);
+    atomic_store(&ctl->stop, 0);
     actor_pins_close(&p, &ctl->sum);
     aftermath(true, true, "pins hold against evictions");
 }

@@ -179,13 +179,10 @@ actors(void)
 }
 
 
-static uint64_t  pins_until;
-
-
 static void *
 pins_thread(void *arg)
 {
-    actor_pins_read(base, &sum, pins_until);
+    actor_pins_read(base, &sum, &stop);
 
     return NULL;
 }
@@ -199,10 +196,10 @@ pins(void)
 
     base = fix_format(ACTOR_SIZE);
     actor_pins_open(&p, base);
-    pins_until = actor_now_ms() + 1500;
     pthread_create(&t, NULL, pins_thread, NULL);
-    actor_pins_write(&p, pins_until);
+    actor_pins_write(&p, &sum, 500, &stop);
     pthread_join(t, NULL);
+    atomic_store(&stop, 0);
     actor_pins_close(&p, &sum);
 
     if (!ok(sum.wrong == 0, "pins hold against evictions")) {
