@@ -103,6 +103,38 @@ ok($good->wait_state('live'), 'random bytes: survived');
     closes($c, 'HTTP at the RTMP port', qr/RTMP connection ends/);
 }
 
+{
+    # its end is told once, whatever it goes on sending until the close
+    my $c = ready();
+    my $lines = () = $ng->log_text =~ /RTMP connection ends/g;
+    $c->write("\x03" . "\0\0\0" . "\xff\xff\xff" . "\x14" . "\0\0\0\0");
+
+    for (1 .. 50) {
+        select undef, undef, undef, 0.01;
+        $c->sock->syswrite('x' x 100);
+    }
+
+    my $now = () = $ng->log_text =~ /RTMP connection ends/g;
+    is($now - $lines, 1, 'one line for one connection');
+    ok(!$ng->log_grep(qr/\[error\].*RTMP connection ends/),
+        'what is no publisher is no error');
+    $c->reset_hard;
+}
+
+{
+    my $c = Live::RTMP->publisher(port => $ng->port('rtmp'), app => 'live',
+        name => 'chatty');
+    my $note = qr/stream "chatty": end of sequence/;
+
+    $c->write(join '', map { $c->chunks(type => 9, csid => 6, fmt => 0,
+        msid => $c->msid, payload => Live::RTMP::avc_end()) } 1 .. 1000);
+    ok(wait_for(sub { scalar $ng->log_grep($note) }, 5), 'an event is logged');
+    select undef, undef, undef, 0.5;
+    cmp_ok(scalar(my @told = $ng->log_grep($note)), '<=', 20,
+        'a thousand of them are not');
+    $c->reset_hard;
+}
+
 # --- lengths and sizes
 
 {

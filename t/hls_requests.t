@@ -153,6 +153,7 @@ is($res->status, 200, 'several ranges: all of it');
 is($res->body, $whole->body, 'its bytes');
 $res = get("a/v0/$m.m4s", headers => { Range => 'bytes=9999999-' });
 is($res->status, 416, 'range behind the end');
+is(join(',', $res->headers('Cache-Control')), 'no-store', 'not to be cached');
 
 $res = get("a/v0/$m.m4s",
     headers => { 'If-None-Match' => $whole->header('ETag') });

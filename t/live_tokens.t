@@ -37,6 +37,7 @@ http {
     server {
         listen 127.0.0.1:%%PORT_http%%;
         location /live/  { live_hls; live_token on; }
+        location /named/ { live_hls; live_token on stream=$arg_s; }
         location /status { live_status; live_token off; }
     }
     server {
@@ -81,6 +82,11 @@ like(play(http => $token[0]), qr/Video: h264.*frame=/s, 'ffmpeg plays with a tok
 is($ng->get('http', '/live/show/index.m3u8')->status, 401, 'no token: 401');
 is($ng->get('http', "/live/~$expired/show/index.m3u8")->status, 401, 'expired: 401');
 is($ng->get('http', "/live/~$other/show/index.m3u8")->status, 403, "another stream's: 403");
+
+is($ng->get('http', "/named/~$other/show/index.m3u8?s=elsewhere")->status, 403,
+    "stream= does not open another stream's path");
+is($ng->get('http', "/named/~$token[0]/show/index.m3u8?s=show")->status, 200,
+    'stream= that is the path\'s');
 
 my $res = $ng->get('http', '/live/show/muxed/index.m3u8', headers => {
     Authorization => "Bearer $token[0]" });

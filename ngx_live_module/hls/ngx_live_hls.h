@@ -76,12 +76,9 @@ typedef struct {
     lv_hls_path_t          path;
     lv_hls_query_t         query;
     ngx_msec_t             deadline;         /* set when it first waits */
-    ngx_queue_t            queue;            /* in its group, or among those
-                                                that have been answered */
+    ngx_queue_t            queue;            /* in its group */
     ngx_live_hls_group_t  *group;
-    ngx_int_t              rc;               /* what it is to be ended with */
-    unsigned               queued:1;         /* in its group */
-    unsigned               sent:1;           /* answered, not yet ended */
+    unsigned               queued:1;
     unsigned               waited:1;         /* cleanup is in place */
     unsigned               timed_out:1;
     unsigned               begun:1;          /* a playlist, counted as one */

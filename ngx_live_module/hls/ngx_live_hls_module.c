@@ -159,6 +159,29 @@ ngx_live_hls_error(ngx_http_request_t *r, ngx_uint_t status,
 }
 
 
+/* An error that a filter made of the answer is not as lasting as the answer. */
+static void
+ngx_live_hls_no_store(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == sizeof("Cache-Control") - 1
+                && ngx_strncmp(h[i].key.data, "Cache-Control", h[i].key.len)
+                   == 0)
+            {
+                ngx_str_set(&h[i].value, "no-store");
+            }
+        }
+    }
+}
+
+
 ngx_int_t
 ngx_live_hls_output(ngx_http_request_t *r, ngx_chain_t *out)
 {
@@ -167,6 +190,10 @@ ngx_live_hls_output(ngx_http_request_t *r, ngx_chain_t *out)
     r->headers_out.status = NGX_HTTP_OK;
 
     rc = ngx_http_send_header(r);
+
+    if (rc == NGX_HTTP_RANGE_NOT_SATISFIABLE) {
+        ngx_live_hls_no_store(r);
+    }
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
@@ -213,6 +240,11 @@ ngx_live_hls_handler(ngx_http_request_t *r)
         return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no such file",
                                   "This is not the name of a playlist, init "
                                   "section, segment or part.");
+    }
+
+    if (!ngx_live_http_token_is_for(r, ctx->path.stream)) {
+        return ngx_live_hls_error(r, NGX_HTTP_FORBIDDEN, "wrong stream",
+                                  "The token is for another stream.");
     }
 
     if (r->args.len && ctx->path.kind == LV_HLS_MEDIA

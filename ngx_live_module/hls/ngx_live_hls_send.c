@@ -456,7 +456,7 @@ ngx_live_hls_init_muxed(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
         hs->init = ngx_live_hls_init_make(f, video, audio);
         hs->init_msn = ctx->path.msn;
 
-        if (hs->init == NULL) {
+        if (hs->init == NULL || !lv_stream_alive(f->s, f->gen)) {
             return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no media",
                                       "There is no such init section.");
         }

@@ -39,8 +39,7 @@ static ngx_live_hls_group_t *ngx_live_hls_group_alloc(void);
 static void ngx_live_hls_wake_handler(ngx_event_t *ev);
 
 
-static ngx_queue_t        ngx_live_hls_ready;     /* groups */
-static ngx_queue_t        ngx_live_hls_sent;      /* requests to be ended */
+static ngx_queue_t        ngx_live_hls_ready;     /* groups to be woken */
 static ngx_event_t        ngx_live_hls_wake_event;
 static ngx_rbtree_t       ngx_live_hls_conns;
 static ngx_rbtree_node_t  ngx_live_hls_conns_sentinel;
@@ -51,7 +50,6 @@ ngx_live_hls_wait_init(void)
 {
     if (ngx_live_hls_wake_event.handler == NULL) {
         ngx_queue_init(&ngx_live_hls_ready);
-        ngx_queue_init(&ngx_live_hls_sent);
         ngx_rbtree_init(&ngx_live_hls_conns, &ngx_live_hls_conns_sentinel,
                         ngx_rbtree_insert_value);
         ngx_live_hls_wake_event.handler = ngx_live_hls_wake_handler;
@@ -187,14 +185,7 @@ ngx_live_hls_leave(ngx_live_hls_ctx_t *ctx)
 static void
 ngx_live_hls_wait_cleanup(void *data)
 {
-    ngx_live_hls_ctx_t  *ctx = data;
-
-    ngx_live_hls_leave(ctx);
-
-    if (ctx->sent) {
-        ngx_queue_remove(&ctx->queue);
-        ctx->sent = 0;
-    }
+    ngx_live_hls_leave(data);
 }
 
 
@@ -412,51 +403,30 @@ ngx_live_hls_wake_all(ngx_live_hls_stream_t *hs)
 }
 
 
-/* Sends the answer, or lets the request wait again. */
 static void
 ngx_live_hls_wake(ngx_live_hls_ctx_t *ctx)
 {
     ngx_int_t            rc;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-
-    ngx_live_hls_leave(ctx);
-    ngx_http_set_log_request(r->connection->log, r);
-
-    rc = ngx_live_hls_process(r, ctx);
-
-    if (rc != NGX_DONE) {
-        ctx->rc = rc;
-        ctx->sent = 1;
-        ngx_queue_insert_tail(&ngx_live_hls_sent, &ctx->queue);
-    }
-}
-
-
-/* Ends a request that has been answered. */
-static void
-ngx_live_hls_finish(ngx_live_hls_ctx_t *ctx)
-{
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
     r = ctx->request;
     c = r->connection;
 
-    ctx->sent = 0;
-    ngx_queue_remove(&ctx->queue);
-
+    ngx_live_hls_leave(ctx);
     ngx_http_set_log_request(c->log, r);
-    ngx_http_finalize_request(r, ctx->rc);
+
+    rc = ngx_live_hls_process(r, ctx);
+
+    /* waits again: the reference that it holds goes on */
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+
     ngx_http_run_posted_requests(c);
 }
 
 
-/*
- * Everybody gets an answer first; what nginx has to do behind one (logs, the
- * request's memory, keep-alive) is as much work again, and comes afterwards.
- */
 static void
 ngx_live_hls_wake_handler(ngx_event_t *ev)
 {
@@ -466,22 +436,19 @@ ngx_live_hls_wake_handler(ngx_event_t *ev)
 
     for (n = 0; n < NGX_LIVE_HLS_WAKE_BATCH; n++) {
 
-        if (!ngx_queue_empty(&ngx_live_hls_ready)) {
-            q = ngx_queue_head(&ngx_live_hls_ready);
-            g = ngx_queue_data(q, ngx_live_hls_group_t, queue);
-            q = ngx_queue_head(&g->waiters);
-            ngx_live_hls_wake(ngx_queue_data(q, ngx_live_hls_ctx_t, queue));
-
-        } else if (!ngx_queue_empty(&ngx_live_hls_sent)) {
-            q = ngx_queue_head(&ngx_live_hls_sent);
-            ngx_live_hls_finish(ngx_queue_data(q, ngx_live_hls_ctx_t, queue));
-
-        } else {
+        if (ngx_queue_empty(&ngx_live_hls_ready)) {
             return;
         }
+
+        q = ngx_queue_head(&ngx_live_hls_ready);
+        g = ngx_queue_data(q, ngx_live_hls_group_t, queue);
+        q = ngx_queue_head(&g->waiters);
+        ngx_live_hls_wake(ngx_queue_data(q, ngx_live_hls_ctx_t, queue));
     }
 
-    ngx_post_event(ev, &ngx_posted_next_events);
+    if (!ngx_queue_empty(&ngx_live_hls_ready)) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+    }
 }
 
 

@@ -55,6 +55,8 @@ typedef struct {
     int64_t                  exp_s;
     uint32_t                 sessions;
 
+    ngx_str_t                stream;    /* that it was checked for */
+
     const char              *status;    /* $live_token_status, or NULL */
     struct ngx_live_http_conf_s  *cors; /* the first live location's */
     unsigned                 redacted:1;
@@ -116,6 +118,12 @@ ngx_int_t ngx_live_http_header(ngx_http_request_t *r, const char *key,
  */
 ngx_int_t ngx_live_http_token_verify(ngx_http_request_t *r, ngx_str_t *token,
     ngx_str_t *stream, ngx_uint_t can, lv_token_result_e *result);
+
+/*
+ * For handlers that find the stream in the path: "stream=" may have made the
+ * check one for another stream. False: it did.
+ */
+ngx_uint_t ngx_live_http_token_is_for(ngx_http_request_t *r, lv_str_t stream);
 
 /*
  * The guard of feed, ingest, control, status and metrics: NGX_OK, or the

@@ -66,6 +66,8 @@ ngx_live_http_token_access(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ngx_str_null(&ctx->stream);
+
     rc = ngx_live_http_token_stream(r, conf, &stream);
 
     if (rc == NGX_ERROR) {
@@ -113,6 +115,7 @@ ngx_live_http_token_access(ngx_http_request_t *r)
     }
 
     ctx->status = lv_token_result_name(LV_TOKEN_VALID);
+    ctx->stream = stream;
     ngx_live_count(NGX_LIVE_C_TOKEN_ACCEPTED, 1);
     ngx_live_http_redact_header(r, conf, ctx->source);
 
@@ -321,6 +324,26 @@ ngx_live_http_token_verify(ngx_http_request_t *r, ngx_str_t *token,
 
     return ngx_live_http_token_result(r, conf, ctx, stream, can, result)
            == NGX_OK ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_uint_t
+ngx_live_http_token_is_for(ngx_http_request_t *r, lv_str_t stream)
+{
+    ngx_live_http_ctx_t   *ctx;
+    ngx_live_http_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_live_auth_module);
+    ctx = ngx_live_http_ctx(r);
+
+    /* no stream: let in by something else ("satisfy any") */
+
+    if (conf->token == NULL || ctx == NULL || ctx->stream.len == 0) {
+        return 1;
+    }
+
+    return ctx->stream.len == stream.len
+           && ngx_strncmp(ctx->stream.data, stream.data, stream.len) == 0;
 }
 
 

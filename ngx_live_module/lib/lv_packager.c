@@ -100,6 +100,7 @@ lv_pack_track_new(lv_packager_t *p, bool video)
     t->track_id = NAME_ID(video);
     t->sequence = 1;
     t->last_samples = 16;
+    t->heard = INT64_MIN;
     p->track[p->tracks++] = t;
 
     return t;
@@ -572,6 +573,7 @@ lv_packager_frame_end(lv_packager_t *p, int track)
     s->duration = t->video ? t->frame_ts : lv_pack_audio_step(t);
 
     t->pos = t->frame_dts + s->duration;
+    t->heard = lv_pack_to_90k(t, t->pos);
 
     atomic_fetch_add_explicit(&p->stream->bytes_in, s->size,
                               memory_order_relaxed);

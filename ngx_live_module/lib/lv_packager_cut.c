@@ -284,6 +284,7 @@ lv_pack_close(lv_packager_t *p, int64_t end, unsigned k, uint16_t flags)
         /* what is measured follows a change of the frame rate */
         if (p->timed && t->desc.fps_milli > 1000 && t->configured) {
             p->frame_90k = 90000000 / t->desc.fps_milli;
+            p->keep.frame_90k = (uint32_t) p->frame_90k;
             t->frame_ts = (uint32_t) p->frame_90k;
         }
     }
@@ -392,7 +393,7 @@ cut_unlisted(lv_packager_t *p, lv_pack_track_t *t, int64_t m, bool due,
 static int64_t
 cut_listed(lv_packager_t *p, int64_t m, bool due, uint16_t *flags)
 {
-    int64_t  len, end, least, want;
+    int64_t  len, end, least, most, want;
 
     len = m - p->end;
     want = p->part_90k;
@@ -412,25 +413,37 @@ cut_listed(lv_packager_t *p, int64_t m, bool due, uint16_t *flags)
         least = want - p->frame_90k / 2;
     }
 
-    due = due || segment_full(p, m);
+    /* such that audio can keep up with it, of which no part may be too short
+     * or too long either */
 
-    if (due && len <= p->target_90k) {
-        *flags = LV_PART_LAST;
-        return m;
+    if (!p->shrink && p->least_90k - p->jitter_90k > least) {
+        least = p->least_90k - p->jitter_90k;
     }
 
-    if (len < least) {
+    most = p->shrink ? want : want + p->frame_90k / 2;
+
+    if (most > p->audio_90k + p->jitter_90k) {
+        most = p->audio_90k + p->jitter_90k;
+    }
+
+    if (most > p->target_90k) {
+        most = p->target_90k;
+    }
+
+    due = due || segment_full(p, m);
+
+    if (!due && len < least) {
         return -1;
     }
 
     /* no frame where the part should end: the last one is cut off there, and
      * the next one begins early (its picture is shown when it should be) */
 
-    end = len <= p->target_90k ? m : p->end + want;
-
-    if (end - p->seg_start > p->limit_90k) {
-        end = p->seg_start + p->limit_90k;
+    if (due) {
+        most = p->target_90k;
     }
+
+    end = len <= most ? m : p->end + want;
 
     *flags = due ? LV_PART_LAST : 0;
 
@@ -463,6 +476,10 @@ lv_pack_cut_video(lv_packager_t *p, lv_pack_track_t *t, int64_t m, bool key,
             }
 
             last = t->pos - t->sample[t->n - 1].duration;
+
+            if (end > p->seg_start + p->limit_90k) {
+                end = p->seg_start + p->limit_90k;
+            }
 
             if (end <= last) {
                 end = last + 1;

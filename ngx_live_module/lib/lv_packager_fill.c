@@ -199,16 +199,22 @@ silence_add(lv_packager_t *p, lv_pack_track_t *t, int64_t duration,
 }
 
 
-/* Up to `pos`, where a real frame begins. The last sample may be short. */
+/* As many frames as bring it nearest to `pos`, where a real frame begins; the
+ * rest is slewed. */
 int
 lv_pack_fill_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t pos)
 {
-    int      rc;
-    int64_t  rest;
+    int  rc;
 
     lv_pack_frame_drop(t);
 
-    while (pos - t->pos >= t->frame_ts) {
+    if (t->parts == 0 && t->n == 0 && pos - t->pos < t->frame_ts) {
+        t->pos = pos;
+        t->start = pos;
+        return LV_OK;
+    }
+
+    while (pos - t->pos > t->frame_ts / 2) {
         rc = silence_add(p, t, lv_pack_audio_step(t), pos);
 
         if (rc == LV_DECLINED) {
@@ -229,29 +235,18 @@ lv_pack_fill_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t pos)
         }
     }
 
-    rest = pos - t->pos;
-
-    if (rest <= t->frame_ts / 8) {
-        return LV_OK;
-    }
-
-    if (t->parts == 0 && t->n == 0) {
-        t->pos = pos;
-        t->start = pos;
-        return LV_OK;
-    }
-
-    return silence_add(p, t, rest, pos);
+    return LV_OK;
 }
 
 
 /* ---- waiting ----------------------------------------------------------- */
 
-/* How far the other tracks are. */
+/* How far the other tracks are, by what really came: two tracks that are
+ * filled must not drive each other. */
 int64_t
 lv_pack_front(const lv_packager_t *p, const lv_pack_track_t *but)
 {
-    int64_t           pos, front;
+    int64_t           front;
     unsigned          i;
     lv_pack_track_t  *t;
 
@@ -260,14 +255,8 @@ lv_pack_front(const lv_packager_t *p, const lv_pack_track_t *but)
     for (i = 0; i < p->tracks; i++) {
         t = p->track[i];
 
-        if (t == but || !t->joined) {
-            continue;
-        }
-
-        pos = lv_pack_to_90k(t, t->pos);
-
-        if (pos > front) {
-            front = pos;
+        if (t != but && t->joined && t->heard > front) {
+            front = t->heard;
         }
     }
 

@@ -7,41 +7,67 @@
 #include "lv_packager_int.h"
 
 
+/* What bounds a track's part of a cell, timescale. */
+typedef struct {
+    bool     listed;
+    bool     last;               /* of its segment: may be short */
+    int64_t  most, least;        /* duration, if it is listed */
+    int64_t  end;                /* of the cell, × 90000 */
+} bounds_t;
+
+static void
+follow_bounds(lv_packager_t *p, lv_pack_track_t *t, const lv_pack_cell_t *c,
+    bounds_t *b)
+{
+    int64_t  target;
+
+    target = (int64_t) p->stream->timing.part_target_us * t->desc.timescale;
+
+    b->listed = p->timed && !(c->flags & LV_PART_UNLISTED);
+    b->last = (c->flags & LV_PART_LAST) != 0;
+    b->most = target / 1000000;
+    b->least = (target * LV_PACK_PERCENT + 99999999) / 100000000;
+    b->end = c->end * t->desc.timescale - t->desc.timescale / 2;
+}
+
+
 /* How many samples of the open part are the cell's: those that begin before
  * its end, as many as PART-TARGET allows and the 85 % rule wants. *whole: no
  * more can come. */
 static unsigned
-follow_count(lv_packager_t *p, lv_pack_track_t *t, const lv_pack_cell_t *c,
+follow_count(lv_packager_t *p, lv_pack_track_t *t, const bounds_t *b,
     bool *whole)
 {
-    bool      listed;
-    int64_t   len, most, least, end, next;
+    int64_t   len, next, over, begin;
     unsigned  k;
 
-    listed = p->timed && !(c->flags & LV_PART_UNLISTED);
-    most = (int64_t) p->stream->timing.part_target_us * t->desc.timescale
-           / 1000000;
-    least = (most * LV_PACK_PERCENT + 99) / 100;
-    end = c->end * t->desc.timescale;
     len = 0;
 
-    for (k = 0; k <= t->n; k++) {
+    for (k = 0; /* void */ ; k++) {
         next = k < t->n ? t->sample[k].duration : t->frame_ts;
+        begin = (t->start + len) * LV_PACK_HZ;
+        over = len + next - b->most;
 
-        if (k && listed && len + next > most) {
-            if ((t->start + len) * LV_PACK_HZ < end - LV_PACK_HZ
-                * (int64_t) t->frame_ts)
-            {
-                p->shrink = true;
+        if (k && b->listed && over > 0) {
+
+            if (len >= b->least || over > t->frame_ts / 64) {
+                /* what is left over must not pile up */
+                p->shrink |= b->end - begin
+                             > (int64_t) t->frame_ts * LV_PACK_HZ;
+                break;
             }
 
-            break;
+            /* too long only by slewing, and needed: back again */
+
+            if (k < t->n) {
+                t->sample[k].duration -= (uint32_t) over;
+                t->pos -= over;
+                next -= over;
+            }
         }
 
-        /* half a tick is rounding */
-        if ((t->start + len) * LV_PACK_HZ >= end - t->desc.timescale / 2
-            && k
-            && (!listed || (c->flags & LV_PART_LAST) || len >= least))
+        if (k && begin >= b->end
+            && (!b->listed || b->last || len >= b->least))
         {
             break;
         }
@@ -65,16 +91,24 @@ lv_pack_follow(lv_packager_t *p, lv_pack_track_t *t)
 {
     int              rc;
     bool             whole;
+    int64_t          front;
+    bounds_t         b;
     unsigned         k;
     lv_pack_cell_t  *c;
 
     while (t->joined && t->cell < p->cells) {
         c = &p->cell[t->cell % LV_PACK_CELLS];
-        k = follow_count(p, t, c, &whole);
+        follow_bounds(p, t, c, &b);
+        k = follow_count(p, t, &b, &whole);
 
         if (!whole) {
-            if (!lv_pack_waited(p, t, c->end, lv_pack_front(p, t), c->at_ms))
-            {
+            front = lv_pack_front(p, t);
+
+            if (front < p->end) {
+                front = p->end;
+            }
+
+            if (!lv_pack_waited(p, t, c->end, front, c->at_ms)) {
                 return LV_OK;
             }
 

@@ -108,6 +108,7 @@ start_video(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
 
         if (a->held) {
             a->held = false;
+            a->heard -= shift;
 
             rc = held_shift(p, a, shift);
             if (rc == LV_ERROR) {
@@ -225,11 +226,10 @@ join_video(lv_packager_t *p, lv_pack_track_t *t, int64_t m)
 static int64_t
 media_time(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
 {
-    int64_t  m, front, own;
+    int64_t  m, front;
 
     m = dts - p->origin;
     front = lv_pack_front(p, t);
-    own = lv_pack_to_90k(t, t->pos);
 
     if (front != INT64_MIN && front - m > t->lag) {
         t->lag = front - m;
@@ -242,9 +242,10 @@ media_time(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
     t->dead = false;
     t->filled_90k = 0;
 
-    if (own > front) {
-        front = own;
+    if (t->heard > front) {
+        front = t->heard;
     }
+
 
     if (p->end > front) {
         front = p->end;
@@ -256,6 +257,10 @@ media_time(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
                            "a hole in the time stamps is closed");
         p->origin += m - front;
         m = front;
+    }
+
+    if (m > t->heard) {
+        t->heard = m;
     }
 
     return m;
@@ -416,19 +421,19 @@ audio_place(lv_packager_t *p, lv_pack_track_t *t, int64_t m)
 
     pos = lv_pack_from_90k(t, m);
     diff = pos - t->pos;
-    most = t->anchored ? t->frame_ts : t->frame_ts / 8;
+    most = t->anchored ? t->frame_ts : t->frame_ts / 2;
 
-    if (diff <= -most) {
+    if (diff < -most) {
         return LV_DECLINED;
     }
 
-    if (diff >= most) {
+    if (diff > most || (diff > 0 && t->parts == 0 && t->n == 0)) {
         rc = lv_pack_fill_audio(p, t, pos);
         if (rc != LV_OK) {
             return rc == LV_ERROR ? rc : LV_DECLINED;
         }
 
-    } else if (t->anchored) {
+    } else {
         audio_slew(t, diff);
     }
 
@@ -450,7 +455,8 @@ audio_place(lv_packager_t *p, lv_pack_track_t *t, int64_t m)
 int
 lv_pack_frame_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
 {
-    int  rc;
+    int      rc;
+    int64_t  m;
 
     if (p->filling) {
         if (!resume_with_audio(p)) {
@@ -458,13 +464,6 @@ lv_pack_frame_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
         }
 
         rc = lv_pack_resume(p, dts);
-        if (rc != LV_OK) {
-            return rc == LV_ERROR ? rc : LV_DECLINED;
-        }
-    }
-
-    if (t->pending) {
-        rc = audio_break(p, t);
         if (rc != LV_OK) {
             return rc == LV_ERROR ? rc : LV_DECLINED;
         }
@@ -490,5 +489,14 @@ lv_pack_frame_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
         return LV_DECLINED;
     }
 
-    return audio_place(p, t, media_time(p, t, dts));
+    m = media_time(p, t, dts);
+
+    if (t->pending) {
+        rc = audio_break(p, t);
+        if (rc != LV_OK) {
+            return rc == LV_ERROR ? rc : LV_DECLINED;
+        }
+    }
+
+    return audio_place(p, t, m);
 }

@@ -109,9 +109,10 @@ typedef struct {
     int32_t            frame_cts;
     uint32_t           frame_at;     /* payload offset */
 
+    int64_t            heard;        /* media time where its last real frame
+                                        ended; INT64_MIN: none came yet */
     int64_t            lag;          /* how late it came lately, 90 kHz */
     int64_t            filled_90k;   /* in a row */
-    int64_t            last_dts;     /* of the publisher, for stall checks */
 
     /* figures of the segment so far, and of all segments */
     uint64_t           seg_bytes, seg_time, seg_frames;
@@ -186,6 +187,8 @@ struct lv_packager_s {
     /* durations, media time */
     int64_t              part_90k;   /* nominal */
     int64_t              target_90k; /* PART-TARGET, rounded down */
+    int64_t              audio_90k;  /* as many audio frames as it holds */
+    int64_t              least_90k;  /* as few as it may hold */
     int64_t              limit_90k;  /* no segment is longer */
     int64_t              frame_90k;  /* a video frame */
     int64_t              jitter_90k;

@@ -241,6 +241,7 @@ lv_pack_load(lv_packager_t *p)
     lv_pack_durations_load(p);
     load_grid(p, &head);
     load_cells(p, &head);
+    lv_pack_durations_join(p);
 
     p->started = true;
     p->filling = true;

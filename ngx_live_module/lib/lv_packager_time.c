@@ -78,6 +78,11 @@ part_target(int64_t len, int64_t jitter, const lv_pack_track_t *a, bool *fits)
              / (LV_PACK_HZ * step);
     audio_us = (frames * step * 1000000 + rate - 1) / rate;
 
+    /* few and long frames: one that is slewed has to fit as well */
+    if (frames < 7) {
+        audio_us += audio_us / 500;
+    }
+
     if (audio_us > us) {
         us = audio_us;
     }
@@ -97,21 +102,30 @@ part_target(int64_t len, int64_t jitter, const lv_pack_track_t *a, bool *fits)
 static void
 durations_derive(lv_packager_t *p)
 {
-    int64_t           margin;
+    int64_t           margin, frame;
     lv_pack_track_t  *a;
+
+    p->target_90k = lv_pack_us_to_90k(p->stream->timing.part_target_us);
+    p->audio_90k = p->target_90k;
+    p->least_90k = 0;
 
     a = audio_track(p);
     margin = p->frame_90k + 180;
 
     if (a) {
-        margin += 2 * lv_pack_to_90k(a, a->frame_ts);
+        /* the configuration that is in force from here on */
+        frame = lv_pack_to_90k(a, a->pending ? a->next.frame_ts
+                                             : a->desc.frame_ts);
+        p->audio_90k = (p->target_90k + 1) / frame * frame;
+        p->least_90k = (p->target_90k * LV_PACK_PERCENT / 100 + frame - 1)
+                       / frame * frame;
+        margin += 2 * frame;
     }
 
     if (margin > 40000) {
         margin = 40000;
     }
 
-    p->target_90k = lv_pack_us_to_90k(p->stream->timing.part_target_us);
     p->limit_90k = (int64_t) p->stream->timing.target_s * LV_PACK_HZ
                    + LV_PACK_HZ / 2 - margin;
 }
@@ -281,6 +295,10 @@ lv_pack_durations_load(lv_packager_t *p)
     p->gop_90k = p->keep.gop_90k;
     p->timed = true;
 
+    if (p->lead->video && p->frame_90k > 0) {
+        p->lead->frame_ts = (uint32_t) p->frame_90k;
+    }
+
     durations_derive(p);
 }
 
@@ -297,28 +315,32 @@ lv_pack_durations_join(lv_packager_t *p)
         return;
     }
 
+    durations_derive(p);
+
     most = p->target_90k - p->jitter_90k;
     least = p->target_90k * (LV_PACK_PERCENT + 1) / 100;
     a = audio_track(p);
     p->unfit = false;
 
     if (a) {
-        /* the configuration that is in force from here on */
-        frame = lv_pack_to_90k(a, a->pending ? a->next.frame_ts
-                                             : a->desc.frame_ts);
-        n = (p->target_90k + 1) / frame * frame;
-
-        if (n < most) {
-            most = n;
+        if (p->audio_90k < most) {
+            most = p->audio_90k;
         }
 
-        p->unfit = n * 100 < p->target_90k * LV_PACK_PERCENT;
+        p->unfit = p->audio_90k * 100 < p->target_90k * LV_PACK_PERCENT;
+
+        if (p->least_90k > least) {
+            least = p->least_90k;
+        }
     }
 
     if (p->unfit) {
         /* no number of its frames makes a part: none are listed */
         p->seg_flags |= LV_PART_UNLISTED;
+        p->audio_90k = p->target_90k;
+        p->least_90k = 0;
         most = p->target_90k - p->jitter_90k;
+        least = p->target_90k * (LV_PACK_PERCENT + 1) / 100;
     }
 
     if (p->lead->video) {
@@ -332,8 +354,6 @@ lv_pack_durations_join(lv_packager_t *p)
     } else if (!p->unfit) {
         p->part_90k = most;
     }
-
-    durations_derive(p);
 
     p->keep.part_90k = (uint32_t) p->part_90k;
     p->keep.frame_90k = (uint32_t) p->frame_90k;

@@ -202,6 +202,11 @@ ngx_live_publisher_conflict(ngx_live_publish_t *req, lv_publisher_t *pub,
     if (ngx_strncmp(cur.addr, req->addr->data, len) == 0
         && cur.addr[len] == '\0')
     {
+        /* whom it displaced before is still not to come back */
+        ngx_memcpy(pub->displaced_addr, cur.displaced_addr,
+                   sizeof(cur.displaced_addr));
+        pub->displaced_ms = cur.displaced_ms;
+
         return NULL;
     }
 

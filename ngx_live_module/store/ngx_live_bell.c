@@ -9,6 +9,7 @@ static socklen_t ngx_live_bell_addr(struct sockaddr_un *sun, unsigned slot);
 
 static const uint8_t     *ngx_live_bell_secret;
 static ngx_connection_t  *ngx_live_bell_conn;
+static ngx_socket_t       ngx_live_bell_out = (ngx_socket_t) -1;
 static void             (*ngx_live_bell_handler)(void);
 
 
@@ -44,11 +45,21 @@ ngx_live_bell_open(ngx_cycle_t *cycle, const uint8_t *secret, unsigned slot,
     ngx_live_bell_secret = secret;
     ngx_live_bell_handler = handler;
 
+    if (ngx_live_bell_out == (ngx_socket_t) -1) {
+        ngx_live_bell_out = socket(AF_UNIX,
+                                   SOCK_DGRAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
+    }
+
     s = socket(AF_UNIX, SOCK_DGRAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
 
-    if (s == (ngx_socket_t) -1) {
+    if (s == (ngx_socket_t) -1 || ngx_live_bell_out == (ngx_socket_t) -1) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_socket_errno,
                       "live: socket() of the doorbell failed");
+
+        if (s != (ngx_socket_t) -1) {
+            ngx_close_socket(s);
+        }
+
         return NGX_ERROR;
     }
 
@@ -125,17 +136,28 @@ void
 ngx_live_bell_ring(void *ctx, unsigned slot)
 {
     socklen_t           len;
+    lv_store_t         *st;
     struct sockaddr_un  sun;
 
-    if (ngx_live_bell_conn == NULL) {
+    if (ngx_live_bell_out == (ngx_socket_t) -1) {
         return;
     }
 
     len = ngx_live_bell_addr(&sun, slot);
 
-    /* A full queue means that it has been rung; nobody there means that the
-     * slot is dead or about to look anyway. */
+    if (sendto(ngx_live_bell_out, "", 1, MSG_DONTWAIT|MSG_NOSIGNAL,
+               (struct sockaddr *) &sun, len)
+        != -1)
+    {
+        return;
+    }
 
-    (void) sendto(ngx_live_bell_conn->fd, "", 1, MSG_DONTWAIT|MSG_NOSIGNAL,
-                  (struct sockaddr *) &sun, len);
+    /* A full queue means that it has been rung; nobody there, that the slot is
+     * dead or its bell is not open yet: the next one tries again. */
+
+    st = ngx_live_store();
+
+    if (ngx_socket_errno != NGX_EAGAIN && st != NULL) {
+        lv_bell_failed(st, slot);
+    }
 }

@@ -27,6 +27,8 @@ static ngx_int_t ngx_live_store_file_format(ngx_cycle_t *cycle,
     ngx_live_store_file_t *f);
 static ngx_int_t ngx_live_store_file_check(ngx_cycle_t *cycle,
     ngx_live_store_file_t *f);
+static ngx_int_t ngx_live_store_file_attach(ngx_cycle_t *cycle,
+    ngx_live_store_file_t *f);
 
 
 /* One a process; workers inherit it over fork. */
@@ -131,7 +133,10 @@ ngx_live_store_file_map(ngx_cycle_t *cycle, ngx_live_store_file_t *f)
                        NGX_LIVE_POPULATE_WRITE);
     }
 
-    if (first && ngx_live_store_file_format(cycle, f) != NGX_OK) {
+    rc = first ? ngx_live_store_file_format(cycle, f)
+               : ngx_live_store_file_attach(cycle, f);
+
+    if (rc != NGX_OK) {
         goto failed;
     }
 
@@ -173,6 +178,28 @@ ngx_live_store_file_check(ngx_cycle_t *cycle, ngx_live_store_file_t *f)
                       sb.st_size, f->size);
         return NGX_ERROR;
     }
+
+    return NGX_OK;
+}
+
+
+/* Workers attach; whether they can is tried here, where it can be refused. */
+
+static ngx_int_t
+ngx_live_store_file_attach(ngx_cycle_t *cycle, ngx_live_store_file_t *f)
+{
+    const char  *err;
+    lv_store_t  *st;
+
+    st = lv_store_attach(f->base, f->size, f->owner, NULL, NULL, &err);
+
+    if (st == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "live_store \"%s\": %s",
+                      f->path, err);
+        return NGX_ERROR;
+    }
+
+    lv_store_detach(st);
 
     return NGX_OK;
 }

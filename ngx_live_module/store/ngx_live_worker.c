@@ -23,6 +23,7 @@ static char *ngx_live_store_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 static ngx_int_t ngx_live_store_zone_init(ngx_shm_zone_t *zone, void *data);
 static ngx_int_t ngx_live_worker_init(ngx_cycle_t *cycle);
 static void ngx_live_worker_exit(ngx_cycle_t *cycle);
+static ngx_int_t ngx_live_worker_join(ngx_cycle_t *cycle);
 static void ngx_live_worker_rung(void);
 static void ngx_live_worker_look(ngx_event_t *ev);
 
@@ -65,6 +66,9 @@ ngx_module_t  ngx_live_store_module = {
 
 static ngx_event_t       ngx_live_look_event;
 static ngx_connection_t  ngx_live_look_conn;   /* for the timer's log only */
+
+/* Attached; ngx_live_store() is set once there is a slot, too. */
+static lv_store_t       *ngx_live_worker_store;
 
 
 static void *
@@ -143,7 +147,6 @@ ngx_live_worker_init(ngx_cycle_t *cycle)
 {
     void                   *base;
     size_t                  size;
-    ngx_uint_t              i;
     lv_store_t             *st;
     const char             *err;
     ngx_live_store_conf_t  *scf;
@@ -168,29 +171,16 @@ ngx_live_worker_init(ngx_cycle_t *cycle)
     st = lv_store_attach(base, size, ngx_live_store_file_owner(),
                          ngx_live_bell_ring, NULL, &err);
     if (st == NULL) {
-        goto failed;
+        /* The worker serves everything else; to exit here would make the
+         * master respawn it for ever. */
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
+                      "live: this worker has no part in the store: %s", err);
+        return NGX_OK;
     }
 
-    if (lv_store_join(st, (uint32_t) ngx_pid, (uint32_t) ngx_time(),
-                      ngx_live_now_ms(), &err)
-        != LV_OK)
-    {
-        lv_store_detach(st);
-        goto failed;
-    }
+    ngx_live_worker_store = st;
 
-    for (i = NGX_LIVE_GAUGES; i < NGX_LIVE_COUNTERS; i++) {
-        lv_gauge_reset(st, (unsigned) i);
-    }
-
-    ngx_live_store_set(st);
-
-    if (ngx_live_bell_open(cycle, lv_store_secret(st), lv_store_slot(st),
-                           ngx_live_worker_rung)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    (void) ngx_live_worker_join(cycle);
 
     ngx_live_look_conn.fd = (ngx_socket_t) -1;
     ngx_live_look_event.handler = ngx_live_worker_look;
@@ -201,31 +191,64 @@ ngx_live_worker_init(ngx_cycle_t *cycle)
     ngx_add_timer(&ngx_live_look_event, NGX_LIVE_LOOK_MS);
 
     return NGX_OK;
+}
 
-failed:
 
-    /* The worker serves everything else; to exit here would make the master
-     * respawn it for ever. */
+/* Tried again each second: slots of the dead become free, and those of old
+ * generations. */
 
-    ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
-                  "live: this worker has no part in the store: %s", err);
+static ngx_int_t
+ngx_live_worker_join(ngx_cycle_t *cycle)
+{
+    ngx_uint_t   i;
+    lv_store_t  *st;
+    const char  *err;
 
-    return NGX_OK;
+    static ngx_uint_t  told;
+
+    st = ngx_live_worker_store;
+
+    if (lv_store_join(st, (uint32_t) ngx_pid, (uint32_t) ngx_time(),
+                      ngx_live_now_ms(), &err)
+        == LV_OK)
+    {
+        for (i = NGX_LIVE_GAUGES; i < NGX_LIVE_COUNTERS; i++) {
+            lv_gauge_reset(st, (unsigned) i);
+        }
+
+        if (ngx_live_bell_open(cycle, lv_store_secret(st), lv_store_slot(st),
+                               ngx_live_worker_rung)
+            == NGX_OK)
+        {
+            ngx_live_store_set(st);
+            return NGX_OK;
+        }
+
+        lv_store_leave(st);
+        err = "its doorbell cannot be opened";
+    }
+
+    if (!told) {
+        told = 1;
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
+                      "live: this worker has no part in the store yet: %s",
+                      err);
+    }
+
+    return NGX_ERROR;
 }
 
 
 static void
 ngx_live_worker_exit(ngx_cycle_t *cycle)
 {
-    lv_store_t  *st;
+    /* the bell first: who takes the slot next has one of the same name */
 
-    st = ngx_live_store();
+    ngx_live_bell_close();
 
-    if (st != NULL) {
-        ngx_live_store_set(NULL);
-        lv_store_detach(st);
-        ngx_live_bell_close();
-    }
+    ngx_live_store_set(NULL);
+    lv_store_detach(ngx_live_worker_store);
+    ngx_live_worker_store = NULL;
 }
 
 
@@ -265,10 +288,19 @@ ngx_live_worker_look(ngx_event_t *ev)
 {
     lv_store_t  *st;
 
-    st = ngx_live_store();
+    st = ngx_live_worker_store;
 
     if (st == NULL) {
         return;
+    }
+
+    if (ngx_live_store() == NULL) {
+        (void) lv_store_reap(st, ngx_live_now_ms());
+
+        if (ngx_live_worker_join((ngx_cycle_t *) ngx_cycle) != NGX_OK) {
+            ngx_add_timer(ev, NGX_LIVE_LOOK_MS);
+            return;
+        }
     }
 
     ngx_live_worker_rung();

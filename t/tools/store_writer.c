@@ -150,7 +150,7 @@ describe(out_t *o, char kind, char number, unsigned id)
     d->name[0] = kind;
     d->name[1] = number;
     d->avg_bps = kind == 'v' ? 480000 : 128000;
-    d->peak_bps = d->avg_bps + 1000;
+    d->peak_bps = d->avg_bps + d->avg_bps / 20;
 
     if (kind == 'v') {
         d->kind = LV_KIND_VIDEO;
@@ -359,7 +359,7 @@ write_part(out_t *o, uint16_t flags, size_t size)
     info.disc_seq = disc_seq;
     info.tfdt = o->tfdt;
     info.samples = count;
-    info.pdt_ms = start_ms + media_us / 1000;
+    info.pdt_ms = start_ms + o->tfdt * 1000 / o->desc.timescale;
     info.commit_ms = now_ms();
 
     if (s[0].key) {

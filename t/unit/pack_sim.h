@@ -56,6 +56,7 @@ typedef struct {
     int64_t        pdt;              /* wall clock of media time 0, us */
     bool           have_pdt;
     bool           quiet;
+    bool           trace;            /* prints every part */
     /* names of the lead, to compare others with */
     uint64_t       grid[4096];
     uint32_t       grid_flags[4096];
@@ -379,6 +380,17 @@ sim_check_part(sim_check_t *c, unsigned n, sim_track_t *t,
 
     i = &ref->info;
 
+    if (c->trace) {
+        fprintf(stderr, "#   %s %u.%u %.3f + %.3f %s%s%s%s%s\n", t->desc.name,
+                i->msn, i->part, (double) i->tfdt / t->desc.timescale,
+                (double) i->duration / t->desc.timescale,
+                i->flags & LV_PART_LAST ? " last" : "",
+                i->flags & LV_PART_UNLISTED ? " unlisted" : "",
+                i->flags & LV_PART_FILLER ? " filler" : "",
+                i->flags & LV_PART_FORCED ? " forced" : "",
+                i->flags & LV_PART_BREAK ? " break" : "");
+    }
+
     sim_check_order(c, t, ref);
     sim_check_bytes(c, t, ref);
 
@@ -587,7 +599,7 @@ typedef struct {
     unsigned        declined;
     sim_check_t    *check;
     bool            hold_video, hold_audio;
-    uint8_t         data[65536];
+    uint8_t         data[131072];
     lv_timeline_t   tl;
     unsigned        late;            /* frames that lv_timeline refused */
     uint32_t        next_tick;

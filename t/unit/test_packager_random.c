@@ -100,6 +100,7 @@ publish(void)
     mem.st = st[at];
     sim_encoder(&enc, &c, now, &check);
     memset(check.mapped, 0, sizeof(check.mapped));
+    check.trace = loud;
 
     pc = sim_conf;
     pc.part_us = 150000 + chance(400000);

@@ -34,6 +34,8 @@ typedef struct {
     ngx_str_t                    stream;       /* id, once known */
     ngx_str_t                    encoder;
     const char                  *reason;       /* why it ended, for the log */
+    ngx_msec_t                   told_ms;      /* since when events are ... */
+    ngx_uint_t                   told;         /* ... counted, for the log */
     unsigned                     progress:1;   /* a message came */
     unsigned                     closing:1;    /* only its end is left */
     unsigned                     lingering:1;  /* timer set for that */

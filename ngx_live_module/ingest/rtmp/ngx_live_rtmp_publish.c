@@ -3,6 +3,11 @@
 #include "ngx_live_rtmp.h"
 
 
+/* Lines that the encoder's mistakes may add to the log, in so long. */
+#define NGX_LIVE_RTMP_TOLD     20
+#define NGX_LIVE_RTMP_TOLD_MS  10000
+
+
 static int ngx_live_rtmp_on_connect(void *data, const lv_rtmp_connect_t *c);
 static int ngx_live_rtmp_on_publish(void *data, const lv_rtmp_publish_t *p);
 static void ngx_live_rtmp_on_unpublish(void *data, uint32_t msid,
@@ -321,6 +326,21 @@ ngx_live_rtmp_flv_event(void *data, lv_flv_event_t ev, const char *text)
     ngx_uint_t            level;
     const char           *what;
     ngx_live_rtmp_ctx_t  *ctx = data;
+
+    /* each message can be one, and a message may have ten bytes */
+
+    if (ctx->told == 0
+        || ngx_current_msec - ctx->told_ms >= NGX_LIVE_RTMP_TOLD_MS)
+    {
+        ctx->told_ms = ngx_current_msec;
+        ctx->told = 0;
+    }
+
+    if (ctx->told == NGX_LIVE_RTMP_TOLD) {
+        return;
+    }
+
+    ctx->told++;
 
     level = NGX_LOG_WARN;
 

@@ -178,7 +178,7 @@ ngx_live_rtmp_read(ngx_live_rtmp_ctx_t *ctx)
     for (turns = 0; c->read->ready; turns++) {
 
         if (turns == NGX_LIVE_RTMP_TURNS) {
-            ngx_post_event(c->read, &ngx_posted_events);
+            ngx_post_event(c->read, &ngx_posted_next_events);
             break;
         }
 
@@ -212,10 +212,16 @@ ngx_live_rtmp_input(ngx_live_rtmp_ctx_t *ctx, u_char *p, size_t n)
 {
     size_t              used;
     ngx_int_t           rc;
+    ngx_uint_t          level;
     ngx_live_stop_e     why;
     ngx_connection_t   *c;
 
     c = ctx->connection;
+
+    if (ctx->closing) {
+        /* it lingers: what still comes is nobody's, nor is it logged again */
+        return NGX_OK;
+    }
 
     rc = lv_rtmp_session_input(ctx->rtmp, p, n, ngx_current_msec, &used);
 
@@ -235,7 +241,10 @@ ngx_live_rtmp_input(ngx_live_rtmp_ctx_t *ctx, u_char *p, size_t n)
 
         } else {
             ngx_live_count(NGX_LIVE_C_INGEST_ERRORS, 1);
-            ngx_log_error(NGX_LOG_ERR, c->log, 0,
+            /* anybody can connect and send nonsense */
+            level = ctx->publisher ? NGX_LOG_ERR : NGX_LOG_INFO;
+
+            ngx_log_error(level, c->log, 0,
                           "live: RTMP connection ends: %s", ctx->reason);
         }
 
