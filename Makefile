@@ -145,7 +145,7 @@ bench: modules tools
 
 run: deps
 	@$(MAKE) --no-print-directory modules
-	@BUILD=$(BUILD) DEMO=$(DEMO) scripts/run
+	@exec env BUILD=$(BUILD) DEMO=$(DEMO) scripts/run
 
 clean:
 	rm -rf build

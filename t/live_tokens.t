@@ -109,6 +109,11 @@ like(play(cdn => $token[1]), qr/Video: h264.*frame=/s, 'ffmpeg plays through the
 $enc->stop;
 ok(wait_for(sub { ($v->status->{state} // '') eq 'ended' }, 10), 'ended');
 
+$res = $ng->get('origin', '/live/show/muxed/index.m3u8?_HLS_msn='
+    . ($pl->{last_msn} + 1000));
+is($res->status . ' ' . $res->header('Cache-Control'), '200 max-age=1',
+    "its end is not kept under the next stream's names");
+
 # What nginx prints of a request before any module sees it is documented; it
 # is at the debug level alone.
 my %logs = %{ $ng->all_logs };

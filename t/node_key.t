@@ -72,7 +72,7 @@ sub status { return $ng->get(@_)->status }
 is(status('http', '/status'), 200, 'this machine may ask');
 
 for my $name ('X-Forwarded-For', 'x-forwarded-host', 'X-Forwarded-Proto', 'Forwarded', 'Via', 'X-Real-IP',
-    'CF-Connecting-IP', 'True-Client-IP')
+    'CF-Connecting-IP', 'True-Client-IP', 'CDN-Loop', 'X-Cluster-Client-IP')
 {
     is(status('http', '/status', headers => { $name => '127.0.0.1' }), 403, "not with $name");
 }

@@ -305,8 +305,12 @@ ngx_live_hls_playlist_headers(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
 
     cache = ngx_live_hls_bare;
 
-    if (ctx->query.has_msn) {
-        /* names what it holds: as good for everybody who asks the same */
+    if (ctx->query.has_msn
+        && atomic_load_explicit(&f->s->state, memory_order_acquire)
+           != LV_STREAM_ENDED)
+    {
+        /* names what it holds: as good for everybody who asks the same; but
+         * of a stream that has ended, what the next one may hold */
         p = ngx_pnalloc(r->pool, sizeof("max-age=") + NGX_INT32_LEN);
         if (p == NULL) {
             return NGX_ERROR;

@@ -228,7 +228,10 @@ ngx_live_http_node_forwarded(ngx_table_elt_t *h)
         ngx_string("X-Client-IP"),
         ngx_string("Client-IP"),
         ngx_string("True-Client-IP"),
+        ngx_string("CDN-Loop"),
         ngx_string("CF-Connecting-IP"),
+        ngx_string("X-Cluster-Client-IP"),
+        ngx_string("X-Envoy-External-Address"),
         ngx_string("Fastly-Client-IP")
     };
 

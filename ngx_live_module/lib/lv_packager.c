@@ -410,11 +410,13 @@ lv_packager_config(lv_packager_t *p, const lv_codec_config_t *c,
         lv_pack_part_discard(p, t);
         lv_pack_track_desc(t, &d);
         t->renew = t->track != NULL;
+        lv_pack_durations_join(p);
 
     } else if (!t->pending || !config_same(&t->next, &d)) {
         lv_pack_frame_drop(t);
         t->next = d;
         t->pending = true;
+        t->pending_cell = p->cells;
         t->need_key = t->video;
     }
 

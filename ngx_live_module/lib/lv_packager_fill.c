@@ -255,7 +255,7 @@ lv_pack_front(const lv_packager_t *p, const lv_pack_track_t *but)
     for (i = 0; i < p->tracks; i++) {
         t = p->track[i];
 
-        if (t != but && t->joined && t->heard > front) {
+        if (t != but && (t->joined || t->joining) && t->heard > front) {
             front = t->heard;
         }
     }
@@ -492,6 +492,11 @@ lv_pack_check_lead(lv_packager_t *p)
     while (t && t->video && p->started && !p->filling && !lv_pack_gone(p)) {
         end = lv_pack_fill_end(p, &flags);
         front = lv_pack_front(p, t);
+
+        /* it may be that frames come, but none that can be shown */
+        if (t->need_key && t->heard > front) {
+            front = t->heard;
+        }
 
         if (front <= end) {
             p->late_ms = 0;

@@ -12,6 +12,8 @@
 
 #define LATE_KEY_90K  9000           /* a key frame that late is still taken */
 
+#define STRIKES       8              /* frames that are far too late in a row */
+
 #define SLEW_BEGIN    8              /* parts of a frame: off by so much */
 #define SLEW_END      64
 #define SLEW_STEP     512            /* a frame is so much longer or shorter */
@@ -259,6 +261,18 @@ media_time(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
         m = front;
     }
 
+    /* it may be that a single stamp was wrong, and what was closed above was
+     * no hole */
+
+    if (front - m <= LV_PACK_HOLE_MS * 90) {
+        t->strikes = 0;
+
+    } else if (++t->strikes == STRIKES) {
+        t->strikes = 0;
+        p->origin -= front - m;
+        m = front;
+    }
+
     if (m > t->heard) {
         t->heard = m;
     }
@@ -484,12 +498,12 @@ lv_pack_frame_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
         lv_pack_join_early(p, t);
     }
 
+    m = media_time(p, t, dts);
+
     if (!t->joined) {
         t->joining = true;
         return LV_DECLINED;
     }
-
-    m = media_time(p, t, dts);
 
     if (t->pending) {
         rc = audio_break(p, t);

@@ -67,7 +67,8 @@ typedef struct {
     lv_track_t        *track;        /* NULL: not in the store yet */
     lv_track_desc_t    desc;         /* in force */
     lv_track_desc_t    next;         /* in force behind the next BREAK … */
-    bool               pending;      /* … if this is set */
+    bool               pending;      /* … if this is set; that BREAK is … */
+    uint32_t           pending_cell; /* … in this cell or a later one */
     uint32_t           fourcc;
     uint32_t           track_id;
     bool               video;
@@ -112,6 +113,7 @@ typedef struct {
     int64_t            heard;        /* media time where its last real frame
                                         ended; INT64_MIN: none came yet */
     int64_t            lag;          /* how late it came lately, 90 kHz */
+    unsigned           strikes;      /* frames far too late, in a row */
     int64_t            filled_90k;   /* in a row */
 
     /* figures of the segment so far, and of all segments */

@@ -419,8 +419,8 @@ part_figures(lv_packager_t *p, lv_pack_track_t *t)
 static void
 part_break(lv_packager_t *p, lv_pack_track_t *t)
 {
-    if (!t->pending) {
-        return;
+    if (!t->pending || t->cell - 1 < t->pending_cell) {
+        return;                  /* that one was for an earlier change */
     }
 
     lv_pack_part_discard(p, t);

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#define MAX_PUBLISHES  64    /* publish calls of one connection */
+
 
 static int
 publish_refuse(lv_rtmp_session_t *s)
@@ -188,6 +190,11 @@ lv_rtmp_command_publish(lv_rtmp_command_t *cmd)
                               "NetStream.Publish.BadName",
                               "The stream name is too long.");
         return lv_rtmp_session_fail(s, "the stream name is too long");
+    }
+
+    /* each costs a stream's beginning and end */
+    if (s->publishes++ == MAX_PUBLISHES) {
+        return lv_rtmp_session_fail(s, "too many publish");
     }
 
     lv_rtmp_command_split(&pub.name, &name_args);

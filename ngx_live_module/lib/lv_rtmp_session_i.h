@@ -97,6 +97,7 @@ struct lv_rtmp_session_s {
     bool                  replaced;      /* one FCUnpublish is still due for
                                             the publish that was replaced */
     uint32_t              last_msid;     /* last one that was created */
+    uint32_t              publishes;     /* that were asked for */
     uint32_t              caps_ex;
 
     lv_rtmp_handshake_t  *handshake;     /* until it is done */

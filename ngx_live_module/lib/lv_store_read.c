@@ -96,6 +96,8 @@ lv_part_load(lv_store_t *st, uint32_t id, uint32_t track, bool listed,
         *prev = lv_get(&p->prev);
     }
 
+    LV_KILL_POINT("read-part");
+
     return lv_word_gen(lv_get(&p->word)) == ref->gen;
 }
 
@@ -127,6 +129,8 @@ track_head(lv_store_t *st, lv_track_t *t, lv_part_ref_t *ref, uint32_t *prev)
         if (lv_pair_low(head) == LV_NONE) {
             return LV_DECLINED;
         }
+
+        LV_KILL_POINT("read-head");
 
         if (lv_part_load(st, lv_pair_low(head), index, true, ref, prev)
             && atomic_load(&t->head) == head
@@ -160,6 +164,8 @@ track_walk(lv_store_t *st, lv_track_t *t, uint32_t seq, lv_part_ref_t *ref)
     index = lv_track_index(st, t);
 
     while (ref->info.seq > seq) {
+        LV_KILL_POINT("read-walk");
+
         if (!lv_part_load(st, id, index, true, &before, &prev)
             || before.info.seq != ref->info.seq - 1
             || atomic_load(&t->tail_seq) > before.info.seq

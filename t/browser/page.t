@@ -72,6 +72,13 @@ sub left {
     return @list;
 }
 
+sub demo_pids {
+    return grep {
+        (eval { read_file("/proc/$_/cmdline") } // '')
+            =~ m{^ffmpeg\0.*rtmp://127\.0\.0\.1:$rtmp/}s;
+    } map { m{/proc/(\d+)} } glob '/proc/[0-9]*';
+}
+
 # ---- it starts
 
 @ENV{qw(VAR HTTP_PORT RTMP_PORT DEMO_SIZE DEMO_FPS DEMO_BITRATE STORE_SIZE)}
@@ -173,6 +180,14 @@ unless (Test::More->builder->is_passing) {
 $b->quit;
 kill 'TERM', $ffmpeg;
 waitpid $ffmpeg, 0;
+
+# ---- a demo that dies is started again
+
+my ($demo) = demo_pids();
+
+kill 'KILL', $demo;
+ok(wait_for(sub { grep { $_ != $demo } demo_pids() }, 10, 'another encoder'),
+    'the demo is started again');
 
 # ---- Ctrl-C: the terminal sends it to the whole group
 

@@ -861,7 +861,7 @@ __attribute__((unused)) static void
 sim_run(sim_enc_t *e, lv_store_t *st, double seconds)
 {
     double    v, a;
-    uint64_t  until, last;
+    uint64_t  until, last, due;
 
     until = e->now_ms + (uint64_t) (seconds * 1000 + 0.5);
     last = e->now_ms;
@@ -875,8 +875,12 @@ sim_run(sim_enc_t *e, lv_store_t *st, double seconds)
             break;
         }
 
-        e->now_ms = e->start_ms + (uint64_t) (v < a ? (v < 0 ? 0 : v)
-                                                   : (a < 0 ? 0 : a));
+        due = e->start_ms + (uint64_t) (v < a ? (v < 0 ? 0 : v)
+                                              : (a < 0 ? 0 : a));
+
+        if (due > e->now_ms) {
+            e->now_ms = due;
+        }
 
         if (v <= a) {
             sim_video(e);

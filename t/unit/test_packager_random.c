@@ -119,11 +119,34 @@ publish(void)
 }
 
 
+/* While anything comes, parts come. */
 static void
 run(double seconds)
 {
+    bool      silent;
+    unsigned  i, before, after;
+
+    for (i = 0, before = 0; i < LV_STREAM_TRACKS; i++) {
+        before += check.t[i].parts;
+    }
+
     sim_run(&enc, st[at], seconds);
     now = enc.now_ms;
+
+    for (i = 0, after = 0; i < LV_STREAM_TRACKS; i++) {
+        after += check.t[i].parts;
+    }
+
+    silent = (enc.hold_video || enc.conf.fps <= 0 || enc.v < 0)
+             && (enc.hold_audio || enc.conf.rate == 0 || enc.a < 0);
+
+    if (seconds > 2.6 && before == after && !silent && check.s
+        && atomic_load(&check.s->state) == LV_STREAM_LIVE)
+    {
+        fails++;
+        diag("seed: no part came for %.3f s, at %.3f", seconds,
+             (double) (now - SIM_EPOCH_MS) / 1000);
+    }
 }
 
 
@@ -149,8 +172,10 @@ disturb(void)
     case 2:
         if (enc.conf.fps > 0 && enc.v >= 0) {
             say("an aborted frame", 0);
-            lv_packager_frame(enc.p, enc.v, (int64_t) enc.vn * 3600, 0,
-                              chance(2), now);
+            lv_packager_frame(enc.p, enc.v, enc.conf.base
+                              + (int64_t) ((double) enc.vn * 90000
+                                           / enc.conf.fps),
+                              0, chance(2), now);
             lv_packager_data(enc.p, enc.v, enc.data, 100 + chance(10000));
 
             if (chance(2)) {

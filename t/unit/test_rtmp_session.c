@@ -71,8 +71,9 @@ test_pending(void)
 static void
 test_refused(void)
 {
-    buf_t   in = { 0 };
-    size_t  used;
+    buf_t     in = { 0 };
+    size_t    used;
+    unsigned  n;
 
     /* later */
     peer_connect(&in, "live", "rtmp://h/live");
@@ -121,6 +122,21 @@ test_refused(void)
     is_str(answers(), "_error(1,null,{level:'error',"
            "code:'NetConnection.Connect.Rejected',"
            "description:'Connection refused.',}) ", "with an _error");
+
+    peer_connect(&in, "live", "rtmp://h/live");
+
+    for (n = 0; n < 65; n++) {
+        peer_command(&in, 1, "publish", 2, "n:'name'");
+        peer_command(&in, 1, "closeStream", 0, "n");
+    }
+
+    session_start(NULL);
+    is_int(session_feed(&in, 100000, NULL), LV_ERROR,
+           "nobody publishes anew for ever");
+    is_str(lv_rtmp_session_error(peer.s), "too many publish",
+           "and is told");
+    session_stop();
+    clear(&in);
 
     peer_connect(&in, "live", "rtmp://h/live");
     peer_command(&in, 1, "play", 2, "n:'name'");

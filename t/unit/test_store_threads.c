@@ -229,6 +229,7 @@ bell(void *ctx, unsigned slot)
 static void *
 listener(void *arg)
 {
+    bool             look;
     char             buf[64];
     uint32_t         gen, next, index;
     uint64_t         dirty[LV_STREAM_WORDS];
@@ -252,30 +253,29 @@ listener(void *arg)
     index = lv_stream_index(st, s);
     lv_stream_watch(st, s);
     next = 0;
+    look = true;
 
     while (lv_stream_alive(s, gen)) {
 
-        if (lv_track_part(st, t, next, &ref) == LV_OK) {
+        /* only when told to */
+
+        while (look && lv_track_part(st, t, next, &ref) == LV_OK) {
             heard[(uintptr_t) arg]++;
             next++;
-            continue;
         }
 
         pfd.fd = bells[lv_store_slot(st)][0];
         pfd.events = POLLIN;
 
-        if (poll(&pfd, 1, 3000) == 0 && lv_stream_alive(s, gen)
-            && lv_track_part(st, t, next, &ref) == LV_OK)
-        {
-            missed++;
+        if (poll(&pfd, 1, 3000) == 0) {
+            missed += lv_stream_alive(s, gen)
+                      && lv_track_part(st, t, next, &ref) == LV_OK;
+            continue;
         }
 
         (void) !read(pfd.fd, buf, sizeof(buf));
         lv_bell_take(st, dirty);
-
-        if (actor_now_ms() % 7 == 0 && dirty[index / 64] == 0) {
-            usleep(10);
-        }
+        look = lv_bit_get(dirty, index);
     }
 
     lv_store_detach(st);

@@ -48,12 +48,14 @@ sub rules {
     return @rules;
 }
 
+# By all rules, or by one.
 sub check {
-    my ($data) = @_;
+    my ($data, $only) = @_;
     my $c = Live::Conformance::Context->new($data);
     my @wrong;
 
     for my $rule (rules()) {
+        next if defined $only && $rule->{id} ne $only;
         my @what = eval { $rule->{sub}->($c) };
         push @what, "check died: $@" if $@;
         push @wrong, map { { rule => $rule->{id}, section => $rule->{section},
@@ -80,9 +82,9 @@ sub _get {
     my $res = $self->{get}->("$self->{base}/$path");
 
     return { status => $res->status, text => $res->body, start => $start,
-        end => time(), type => $res->header('Content-Type'),
-        cache => $res->header('Cache-Control'),
-        etag => $res->header('ETag') };
+        end => time(), type => scalar $res->header('Content-Type'),
+        cache => scalar $res->header('Cache-Control'),
+        etag => scalar $res->header('ETag') };
 }
 
 sub _list {
@@ -130,14 +132,15 @@ sub snapshot {
 }
 
 # What a player does next: a blocking reload for what the last playlist of the
-# rendition hints at.
+# rendition hints at, or for the next segment's first part.
 sub reload {
     my ($self, $name, $skip) = @_;
     my $pl = Live::M3U8::media($self->{data}{lists}{$name}[-1]{text});
     my ($msn, $part) = ($pl->{hint} // '') =~ /\A(\d+)\.(\d+)\./;
-    my $query = defined $msn ? "?_HLS_msn=$msn&_HLS_part=$part"
-        : "?_HLS_msn=$pl->{next_msn}";
 
+    ($msn, $part) = ($pl->{next_msn}, 0) unless defined $msn;
+
+    my $query = "?_HLS_msn=$msn&_HLS_part=$part";
     my $got = $self->_list($name, $query . ($skip ? '&_HLS_skip=YES' : ''));
     $self->_media($name, $got->{text});
 
@@ -177,6 +180,11 @@ sub again {
 
 package Live::Conformance::Context;
 
+use Digest::MD5 qw(md5);
+
+# Parsed once, however often a text is looked at.
+my %parsed;
+
 sub new {
     my ($class, $data) = @_;
     my $self = bless { data => $data, media => $data->{media} }, $class;
@@ -185,9 +193,18 @@ sub new {
         @{ $data->{multivariant} } ];
 
     for my $name (keys %{ $data->{lists} }) {
-        $self->{lists}{$name} = [ map { { %$_, name => $name,
-            pl => Live::M3U8::media($_->{text}) } }
-            @{ $data->{lists}{$name} } ];
+        for my $snap (@{ $data->{lists}{$name} }) {
+            if ($snap->{status} != 200) {
+                push @{ $self->{refused} }, "$name$snap->{query}: "
+                    . $snap->{status};
+                next;
+            }
+
+            my $pl = $parsed{ $snap->{text} }
+                //= Live::M3U8::media($snap->{text});
+            push @{ $self->{lists}{$name} }, { %$snap, name => $name,
+                pl => $pl };
+        }
     }
 
     return $self;
@@ -195,6 +212,7 @@ sub new {
 
 sub names { return sort keys %{ $_[0]{lists} } }
 sub lists { return @{ $_[0]{lists}{ $_[1] } } }
+sub refused { return @{ $_[0]{refused} // [] } }
 
 # sub gets (snapshot, playlist) of every media playlist; returns all it said,
 # with the rendition's name in front.
@@ -260,10 +278,19 @@ sub fragments {
 
     $self->{fragments}{$path} //= do {
         my $got = $self->{media}{$path};
-        [ $got ? eval { Live::MP4::fragments($got->{bytes}, $init) } : () ];
+        my $trex = join ' ', map { %{ $init->{trex}{$_} }{qw(duration flags
+            size)} } sort keys %{ $init->{trex} };
+        $got ? _fragments($got->{bytes}, $init, $trex) : [];
     };
 
     return @{ $self->{fragments}{$path} };
+}
+
+sub _fragments {
+    my ($bytes, $init, $trex) = @_;
+
+    return $parsed{ md5($bytes) . $trex }
+        //= [ eval { Live::MP4::fragments($bytes, $init) } ];
 }
 
 # Every complete segment that was listed: { name, msn, s } once each, in

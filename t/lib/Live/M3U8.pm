@@ -97,7 +97,7 @@ sub media {
     my ($text) = @_;
     my %pl = (text => $text, syntax => [], segments => [], tags => [],
         reports => [], hints => [], gaps => 0, msn => 0, dseq => 0,
-        skip => 0, early => []);
+        skip => 0, early => [], control => {}, target => 0, part_target => 0);
     my ($seg, $map, $started, $closed);
     my $next = sub {
         $seg //= { parts => [] };
@@ -141,6 +141,7 @@ sub media {
                 unless $seg && defined $seg->{duration};
             my $s = $next->();
             $s->{uri} = $value;
+            $s->{duration} //= 0;
             $s->{map} = $map;
             push @{ $pl{segments} }, $s;
             $seg = undef;

@@ -51,7 +51,7 @@ sub per_part {
                 $c->lists($name))
             {
                 for my $p (@{ $s->{parts} }) {
-                    my $path = "$name/$p->{URI}";
+                    my $path = "$name/" . ($p->{URI} // next);
                     next if !$c->{media}{$path} || !$s->{map};
                     next if $seen{$path}++;
                     my $init = $c->init($name, $s->{map}) or next;

@@ -172,16 +172,28 @@ per_list('P18', '6.2.2', 'parts are listed near the end only', sub {
     } @{ $pl->{segments} };
 });
 
-per_list('P19', '6.2.2', 'and there none is missing', sub {
-    my ($snap, $pl) = @_;
-    my $limit = 3 * $pl->{target};
-    my ($seen, @wrong);
+# A segment may list no parts at all (the first one, and those whose frames do
+# not fit the rules), but then never.
+rule('P19', '6.2.2', 'and there none is missing', sub {
+    my ($c) = @_;
+    my @wrong;
 
-    for my $s (@{ $pl->{segments} }) {
-        $seen ||= @{ $s->{parts} };
-        push @wrong, $s->{uri} if $seen && !@{ $s->{parts} };
-        push @wrong, "$s->{uri} lists none" if !@{ $s->{parts} }
-            && $pl->{length} - $s->{at} - $s->{duration} < $limit - 0.001;
+    for my $name ($c->names) {
+        my @segments = $c->segments($name);
+        my %lists = map { $_->{msn} => 1 } grep { @{ $_->{parts} } } @segments;
+
+        push @wrong, "$name: half of the segments list none"
+            if 2 * keys %lists <= @segments;
+
+        for my $snap ($c->lists($name)) {
+            my $pl = $snap->{pl};
+
+            push @wrong, map { "$name: $_->{uri} lists none" } grep {
+                $lists{ $_->{msn} } && !@{ $_->{parts} }
+                    && $pl->{length} - $_->{at} - $_->{duration}
+                        < 3 * $pl->{target} - 0.001
+            } @{ $pl->{segments} };
+        }
     }
 
     return @wrong;
@@ -350,7 +362,7 @@ per_multi('M03', '4.4.6.1, 4.4.6.2', 'groups exist, are named once, and have '
         push @wrong, "$id: no TYPE, GROUP-ID or NAME"
             unless $a->{TYPE} && $a->{'GROUP-ID'} && $a->{NAME};
         $group{ $a->{'GROUP-ID'} // '' } = 1;
-        push @wrong, "$id: two of one name" if $name{"$id/$a->{NAME}"}++;
+        push @wrong, "$id: two of one name" if $name{"$id/" . ($a->{NAME} // '')}++;
         push @wrong, "$id: two defaults"
             if ($a->{DEFAULT} // '') eq 'YES' && $default{$id}++;
     }

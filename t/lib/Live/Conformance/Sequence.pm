@@ -220,7 +220,7 @@ rule('S13', '6.2.5.1', 'a delta update is the full playlist without what it '
             my @strange = grep { !$have{$_} } @a[1 .. $#a];
             push @wrong, map { "$name: $_" } @strange[0 .. 0] if @strange;
 
-            my ($first) = all_segments($delta);
+            my ($first) = all_segments($delta) or next;
             my ($same) = grep { $_->{msn} == $first->{msn} }
                 all_segments($full);
             push @wrong, "$name: wrong number of segments"
@@ -371,6 +371,9 @@ rule('H01', '4, 6.2.1', 'playlists have their type', sub {
     return map { $_->{type} // 'none' }
         grep { ($_->{type} // '') ne 'application/vnd.apple.mpegurl' } @all;
 });
+
+rule('H05', '6.2.5.2', 'every reload of a stream that goes on is answered',
+    sub { $_[0]->refused });
 
 rule('H02', 'design 6', 'a bare playlist is kept for a second at most', sub {
     my ($c) = @_;
