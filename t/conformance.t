@@ -87,8 +87,8 @@ done_testing;
 sub publish {
     my ($port, $id, %media) = @_;
     my $url = sprintf 'rtmp://127.0.0.1:%d/live/%s', $ng->port($port), $id;
-    my $enc = Live::Encoder->ffmpeg($url, live => 1,
-        media => Live::Encoder::media(%media));
+    my $enc = Live::Encoder->ffmpeg($url,
+        media => Live::Encoder::media(seconds => 40, %media));
 
     ok(wait_for(sub { $ng->get('http', "/live/$id/index.m3u8")->status == 200 },
         15, "$id to be live"), "$id: live");

@@ -183,6 +183,30 @@ sub view { return Live::Stream->new($ng, 'http', $_[0]) }
         'logged once');
 }
 
+# --- faster than it plays
+
+{
+    my $enc = Live::Encoder->ffmpeg(sprintf('rtmp://127.0.0.1:%d/live/fast',
+        $ng->port('rtmp')), fast => 1, media => Live::Encoder::media(gop => 25));
+    ok(view('fast')->wait_live, 'a file sent without a clock');
+
+    my $epoch = view('fast')->status->{epoch};
+    my $begin = time();
+    my $worst = 0;
+
+    wait_for(sub {
+        my $ahead = eval { view('fast')->playlist->{next_msn} } // 0;
+        $ahead -= time();
+        $worst = $ahead if $ahead > $worst;
+        time() > $begin + 5;
+    }, 10);
+
+    cmp_ok($worst, '<', 15, 'is read no faster than it plays');
+    cmp_ok($worst, '>', 2, 'as far as may be');
+    ok($enc->running, 'the encoder waits');
+    $enc->kill;
+}
+
 # --- time-outs
 
 {

@@ -13,6 +13,7 @@ typedef struct {
     bool     last;               /* of its segment: may be short */
     int64_t  most, least;        /* duration, if it is listed */
     int64_t  end;                /* of the cell, × 90000 */
+    int64_t  segment;            /* that the segment can still last */
 } bounds_t;
 
 static void
@@ -28,6 +29,12 @@ follow_bounds(lv_packager_t *p, lv_pack_track_t *t, const lv_pack_cell_t *c,
     b->most = target / 1000000;
     b->least = (target * LV_PACK_PERCENT + 99999999) / 100000000;
     b->end = c->end * t->desc.timescale - t->desc.timescale / 2;
+
+    /* EXTINF, rounded, is at most TARGETDURATION */
+    b->segment = p->timed ? (int64_t) p->stream->timing.target_s
+                            * t->desc.timescale + t->desc.timescale * 499 / 1000
+                            - (int64_t) t->seg_time
+                          : INT64_MAX;
 }
 
 
@@ -64,6 +71,10 @@ follow_count(lv_packager_t *p, lv_pack_track_t *t, const bounds_t *b,
                 t->pos -= over;
                 next -= over;
             }
+        }
+
+        if (k && len + next > b->segment) {
+            break;
         }
 
         if (k && begin >= b->end

@@ -102,7 +102,7 @@ part_target(int64_t len, int64_t jitter, const lv_pack_track_t *a, bool *fits)
 static void
 durations_derive(lv_packager_t *p)
 {
-    int64_t           margin, frame;
+    int64_t           margin, frame, least;
     lv_pack_track_t  *a;
 
     p->target_90k = lv_pack_us_to_90k(p->stream->timing.part_target_us);
@@ -117,8 +117,9 @@ durations_derive(lv_packager_t *p)
         frame = lv_pack_to_90k(a, a->pending ? a->next.frame_ts
                                              : a->desc.frame_ts);
         p->audio_90k = (p->target_90k + 1) / frame * frame;
-        p->least_90k = (p->target_90k * LV_PACK_PERCENT / 100 + frame - 1)
-                       / frame * frame;
+        least = ((int64_t) p->stream->timing.part_target_us
+                 * LV_PACK_PERCENT * 9 + 9999) / 10000;
+        p->least_90k = (least + frame - 1) / frame * frame;
         margin += 2 * frame;
     }
 

@@ -746,7 +746,7 @@ a_death_at_every_step(bool locked)
         }
     }
 
-    ok(wrong == 0 && n > 300, "a death at each of %d steps%s leaves nothing "
+    ok(wrong == 0 && n > 200, "a death at each of %d steps%s leaves nothing "
        "wrong", n - 1, locked ? ", after one with the lock held," : "");
     lv_stream_remove(b, taken, 1);
     end("a death at every step");

@@ -4,6 +4,7 @@
  *   ngx_stream_live_module.c   directives, variables
  *   ngx_live_rtmp_session.c    one connection: read, write, time-outs, end
  *   ngx_live_rtmp_publish.c    the session's handlers: publish and media
+ *   ngx_live_rtmp_pace.c       media that comes faster than it plays
  */
 
 #ifndef NGX_LIVE_RTMP_H
@@ -34,6 +35,9 @@ typedef struct {
     ngx_str_t                    stream;       /* id, once known */
     ngx_str_t                    encoder;
     const char                  *reason;       /* why it ended, for the log */
+    int64_t                      media_ms;     /* newest frame, see _pace.c */
+    int64_t                      ahead_ms;     /* of the wall clock */
+    ngx_msec_t                   paced_ms;     /* when that was reckoned */
     ngx_msec_t                   told_ms;      /* since when events are ... */
     ngx_uint_t                   told;         /* ... counted, for the log */
     unsigned                     progress:1;   /* a message came */
@@ -41,6 +45,7 @@ typedef struct {
     unsigned                     lingering:1;  /* timer set for that */
     unsigned                     refused:1;
     unsigned                     displaced:1;
+    unsigned                     paused:1;     /* too far ahead: not read */
 } ngx_live_rtmp_ctx_t;
 
 extern ngx_module_t             ngx_stream_live_module;
@@ -52,6 +57,13 @@ void ngx_live_rtmp_init(ngx_stream_session_t *s);
 /* Ends the connection's publish, if there is one. */
 void ngx_live_rtmp_unpublish(ngx_live_rtmp_ctx_t *ctx, ngx_live_stop_e why,
     const char *text);
+
+/* _pace.c: a publish begins; a message is complete; may the next one be used;
+ * how long not to read (ms, 0: go on). */
+void ngx_live_rtmp_pace_start(ngx_live_rtmp_ctx_t *ctx);
+void ngx_live_rtmp_pace(ngx_live_rtmp_ctx_t *ctx);
+ngx_uint_t ngx_live_rtmp_pace_ok(ngx_live_rtmp_ctx_t *ctx);
+ngx_msec_t ngx_live_rtmp_pace_pause(ngx_live_rtmp_ctx_t *ctx);
 
 /* A ngx_live_publish_t's close. */
 void ngx_live_rtmp_closed(void *data, ngx_live_stop_e why);

@@ -148,6 +148,7 @@ ngx_live_rtmp_on_publish(void *data, const lv_rtmp_publish_t *p)
     ctx->stream.data = ngx_pstrdup(c->pool, &req.id);
     ctx->stream.len = ctx->stream.data ? req.id.len : 0;
     ctx->progress = 1;
+    ngx_live_rtmp_pace_start(ctx);
 
     return LV_OK;
 
@@ -224,6 +225,11 @@ ngx_live_rtmp_on_begin(void *data, uint32_t msid, int type,
 
     ctx->progress = 1;
 
+    if (!ngx_live_rtmp_pace_ok(ctx)) {
+        ngx_live_count(NGX_LIVE_C_INGEST_DROPPED, 1);
+        return LV_DECLINED;
+    }
+
     if (lv_flv_begin(ctx->flv, ngx_live_publisher_packager(ctx->publisher),
                      type, timestamp_ms, len, ngx_live_now_ms())
         != LV_OK)
@@ -267,6 +273,8 @@ ngx_live_rtmp_on_end(void *data, int type)
     if (lv_flv_end(ctx->flv, type) != LV_OK) {
         return ngx_live_rtmp_failed(ctx);
     }
+
+    ngx_live_rtmp_pace(ctx);
 
     s = lv_packager_stream(ngx_live_publisher_packager(ctx->publisher));
 

@@ -107,6 +107,7 @@ ngx_live_rtmp_cleanup(void *data)
 static void
 ngx_live_rtmp_read_handler(ngx_event_t *rev)
 {
+    ngx_msec_t             pause;
     ngx_connection_t      *c;
     ngx_live_rtmp_ctx_t   *ctx;
     ngx_stream_session_t  *s;
@@ -118,6 +119,17 @@ ngx_live_rtmp_read_handler(ngx_event_t *rev)
     if (c->close) {
         ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST, NGX_STREAM_OK,
                                "nginx shuts down");
+        return;
+    }
+
+    if (rev->timedout && ctx->paused) {
+        rev->timedout = 0;
+        ctx->paused = 0;
+        ctx->progress = 1;
+    }
+
+    if (ctx->paused) {
+        (void) ngx_handle_read_event(rev, 0);
         return;
     }
 
@@ -146,6 +158,16 @@ ngx_live_rtmp_read_handler(ngx_event_t *rev)
     }
 
     if (ngx_live_rtmp_read(ctx) != NGX_OK) {
+        return;
+    }
+
+    pause = ctx->closing ? 0 : ngx_live_rtmp_pace_pause(ctx);
+
+    if (pause != 0) {
+        /* what is there stays in the socket until the timer runs */
+        ctx->paused = 1;
+        ngx_add_timer(rev, pause);
+        (void) ngx_handle_read_event(rev, 0);
         return;
     }
 
@@ -200,6 +222,10 @@ ngx_live_rtmp_read(ngx_live_rtmp_ctx_t *ctx)
 
         if (ngx_live_rtmp_input(ctx, ngx_live_rtmp_buffer, n) != NGX_OK) {
             return NGX_DONE;
+        }
+
+        if (!ctx->closing && ngx_live_rtmp_pace_pause(ctx) != 0) {
+            break;
         }
     }
 
@@ -363,6 +389,7 @@ ngx_live_rtmp_closed(void *data, ngx_live_stop_e why)
     }
 
     ctx->reason = text;
+    ctx->paused = 0;
     ngx_live_rtmp_unpublish(ctx, why, text);
 
     if (ngx_live_rtmp_flush(ctx) == NGX_OK) {

@@ -88,7 +88,8 @@ sub _spawn {
 }
 
 # media: a file, repeated for ever in real time, not encoded again; or live =>
-# 1: encodes a moving picture and a tone as it goes. args: further options in
+# 1: encodes a moving picture and a tone as it goes; fast => 1: as fast as the
+# server takes it. args: further options in
 # front of the URL.
 sub ffmpeg {
     my ($class, $url, %o) = @_;
@@ -100,7 +101,7 @@ sub ffmpeg {
             '-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency',
             '-g', 50, '-b:v', '300k', '-c:a', 'aac', '-b:a', '64k');
     } else {
-        @in = ('-re', $o{once} ? () : ('-stream_loop', -1), '-i',
+        @in = ($o{fast} ? () : '-re', $o{once} ? () : ('-stream_loop', -1), '-i',
             $o{media} // media(), '-c', 'copy');
     }
 

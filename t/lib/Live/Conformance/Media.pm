@@ -331,7 +331,7 @@ rule('F17', '4.4.6.2', 'CODECS is what the init sections say', sub {
             $have{ $_->{codecs} // '?' } = 1 for values %{ $init->{track} };
         }
         my $have = join ',', sort keys %have;
-        my $said = join ',', sort split /,/, $v->{CODECS} // '';
+        my $said = join ',', sort split /,/, lc($v->{CODECS} // '');
         push @wrong, "$v->{URI}: $said, is $have" if $said ne $have;
     }
 
