@@ -630,6 +630,8 @@ filler_tick(lv_packager_t *p)
 {
     int  rc;
 
+    lv_pack_clock_check(p);
+
     if (p->filler && p->now_ms >= p->keep.lost_ms + p->resume_ms) {
         lv_pack_release(p, LV_STREAM_ENDED);
         return LV_DECLINED;

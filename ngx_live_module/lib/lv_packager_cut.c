@@ -233,7 +233,8 @@ lv_pack_push(lv_packager_t *p, int64_t end, uint16_t flags)
 
 
 /* When parts come, as their media time goes: what a filler goes on with. A
- * stall of the network must not make it late, so it rises but slowly. */
+ * stall of the network must not make it late, so it rises but slowly; more
+ * than any stall is a clock that was set. */
 static void
 pace_note(lv_packager_t *p, int64_t end)
 {
@@ -241,7 +242,9 @@ pace_note(lv_packager_t *p, int64_t end)
 
     pace = (int64_t) p->now_ms * 90 - end;
 
-    if (p->keep.pace_90k != 0 && pace > p->keep.pace_90k + PACE_RISE_90K) {
+    if (p->keep.pace_90k != 0 && pace > p->keep.pace_90k + PACE_RISE_90K
+        && pace < p->keep.pace_90k + LV_PACK_STEP_90K)
+    {
         pace = p->keep.pace_90k + PACE_RISE_90K;
     }
 

@@ -450,6 +450,29 @@ lv_pack_fill_end(lv_packager_t *p, uint16_t *flags)
 }
 
 
+/* The wall clock was set while it is what a filler goes by: no hour is filled
+ * at once, and none is waited for. */
+void
+lv_pack_clock_check(lv_packager_t *p)
+{
+    int64_t  off;
+
+    off = (int64_t) p->now_ms * 90 - p->keep.pace_90k - p->end;
+
+    if (off > -LV_PACK_STEP_90K && off < LV_PACK_STEP_90K) {
+        return;
+    }
+
+    p->keep.pace_90k += off;
+
+    if (p->keep.lost_ms != 0) {
+        p->keep.lost_ms += (uint64_t) (off / 90);
+    }
+
+    lv_pack_keep(p);
+}
+
+
 /* By the wall clock: everything that is due, and nothing before its time. */
 int
 lv_pack_fill_due(lv_packager_t *p)
@@ -458,6 +481,8 @@ lv_pack_fill_due(lv_packager_t *p)
     int64_t   media, end;
     unsigned  n;
     uint16_t  flags;
+
+    lv_pack_clock_check(p);
 
     media = (int64_t) p->now_ms * 90 - p->keep.pace_90k;
 

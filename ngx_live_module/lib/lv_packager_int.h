@@ -52,6 +52,8 @@
 #define LV_PACK_MIN_90K     1800     /* the shortest filler part */
 #define LV_PACK_PERCENT     85       /* RFC 8216bis 4.4.4.9: of PART-TARGET, all
                                         but the last part of a segment */
+#define LV_PACK_STEP_90K    1800000  /* 20 s, more than a publisher may be
+                                        silent: the wall clock was set */
 #define LV_PACK_QUIET_MS    10000    /* between two events of a kind */
 
 typedef struct {
@@ -308,6 +310,7 @@ int lv_pack_fill_follower(lv_packager_t *p, lv_pack_track_t *t,
     const lv_pack_cell_t *c);
 int64_t lv_pack_fill_end(lv_packager_t *p, uint16_t *flags);
 int lv_pack_fill_lead(lv_packager_t *p, int64_t end, uint16_t flags);
+void lv_pack_clock_check(lv_packager_t *p);
 int lv_pack_fill_due(lv_packager_t *p);
 int64_t lv_pack_wait(const lv_packager_t *p, const lv_pack_track_t *t);
 bool lv_pack_waited(lv_packager_t *p, lv_pack_track_t *t, int64_t end,

@@ -12,9 +12,14 @@ _Static_assert(sizeof(lv_pack_scratch_t) <= sizeof(((lv_stream_t *) 0)->scratch)
                "scratch is too small");
 
 
+/* Not over the head of whoever has taken the stream over meanwhile. */
 void
 lv_pack_keep(lv_packager_t *p)
 {
+    if (!lv_stream_owned(p->st, p->stream, p->epoch)) {
+        return;
+    }
+
     memcpy(p->stream->scratch, &p->keep, sizeof(lv_pack_scratch_t));
 }
 

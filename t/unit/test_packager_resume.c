@@ -791,9 +791,78 @@ killed_anywhere(void)
 }
 
 
+static uint32_t
+newest_msn(void)
+{
+    lv_part_ref_t  ref;
+
+    return lv_track_newest(sa, lv_stream_track(sa, stream, "v0", 2), &ref)
+           == LV_OK ? ref.info.msn : 0;
+}
+
+
+/* Lost, then adopted `step` ms of wall clock later although hardly any time
+ * has passed; filled for ten seconds. */
+static void
+clock_set(int64_t step, bool live, const char *name)
+{
+    int       rc, i;
+    uint32_t  before, went;
+
+    begin(&usual, 12);
+
+    if (live) {
+        /* while the publisher is there */
+        enc.start_ms += (uint64_t) step;
+        enc.now_ms += (uint64_t) step;
+        enc.check = NULL;
+        sim_run(&enc, sa, 10);
+        now = enc.now_ms;
+    }
+
+    lv_packager_lost(enc.p, now);
+    lv_packager_destroy(enc.p);
+    fill = lv_packager_adopt(sb, stream, now, fill_event, NULL);
+    ok(fill != NULL, "%s", name);
+
+    rc = LV_OK;
+
+    for (i = 0; i < 20; i++) {
+        now += 50;
+        rc = lv_packager_tick(fill, now);
+    }
+
+    before = newest_msn();
+
+    if (!live) {
+        now += (uint64_t) step;
+    }
+
+    for (i = 0; i < 200 && rc == LV_OK; i++) {
+        now += 50;
+        rc = lv_packager_tick(fill, now);
+    }
+
+    went = newest_msn() - before;
+    is_int(rc, LV_OK, "  the filler goes on");
+    ok(went >= 4 && went <= 6, "  at its own pace: %u segments in 10 s", went);
+
+    lv_packager_destroy(fill);
+    fill = NULL;
+    lv_store_detach(sa);
+    lv_store_detach(sb);
+    lv_store_detach(sc);
+    sim_store_free(&mem);
+}
+
+
 int
 main(void)
 {
+    clock_set(3600000, false, "the clock is set an hour on while filling");
+    clock_set(-60000, false, "the clock is set a minute back while filling");
+    clock_set(3600000, true, "the clock is set an hour on while publishing");
+    clock_set(-60000, true, "the clock is set a minute back meanwhile");
     away_and_back(&sa, &sa, "away and back, one process");
     away_and_back(&sb, &sc, "away and back, three processes");
     killed(0.3);

@@ -190,13 +190,13 @@ taken_over_before_the_head(void)
 
 /* Opens that very entry. */
 static void
-b_opens(uint32_t id)
+opens(lv_store_t *st, uint32_t id)
 {
     int               n;
     lv_part_writer_t  other[20];
 
     for (n = 0; n < 20; n++) {
-        lv_part_open(&w, b, s, t, eb, 600);
+        lv_part_open(&w, st, s, t, eb, 600);
 
         if (w.part == id) {
             break;
@@ -229,7 +229,7 @@ b_lives_on(void)
     put(b, eb, 12, 0);
     lv_stream_evict(b, s, 12, 1);
 
-    b_opens(id);
+    opens(b, id);
 }
 
 
@@ -337,7 +337,7 @@ b_forges(uint32_t id, uint32_t seq, uint32_t msn)
     put(a, ea, 12, 0);
     lv_stream_evict(a, s, 12, 1);
     b_claims();
-    b_opens(id);
+    opens(b, id);
 
     memset(&info, 0, sizeof(info));
     info.seq = seq;
@@ -377,6 +377,28 @@ forge_before(void)
 }
 
 
+/* What comes behind it stays, itself it goes and looks like it again. */
+static void
+forge_next(void)
+{
+    lv_part_info_t  info;
+
+    lv_stream_evict(a, s, 11, 1);
+    eb = ea;
+    opens(a, before);
+    memset(&info, 0, sizeof(info));
+    info.msn = 10;
+    lv_shared_write(&a->parts[before].info, &info, sizeof(info));
+}
+
+
+static void
+wait_a_step(void)
+{
+    when("read-walk", forge_next);
+}
+
+
 static void
 list_moves_on(void)
 {
@@ -391,6 +413,44 @@ list_moves_on(void)
     ok(w.part == before, "though its entry looks like it again");
     lv_part_abort(&w);
     end("the list moves on");
+
+    begin();
+    before = lv_pair_low(t->head);
+    put(a, ea, 11, 0);
+    put(a, ea, 12, 0);
+    memset((void *) t->ring, 0, sizeof(t->ring));
+    when("read-walk", wait_a_step);
+    is_int(lv_track_part(b, t, 0, &ref), LV_DECLINED,
+           "evicted one step before it: gone");
+    ok(w.part == before, "though its entry looks like it again");
+    lv_part_abort(&w);
+    end("the end of the list moves on");
+}
+
+
+static lv_track_desc_t  seen;
+
+static void
+b_looks(void)
+{
+    lv_track_desc(t, &seen);
+}
+
+
+static void
+half_a_description(void)
+{
+    lv_track_desc_t  d;
+
+    begin();
+    fix_desc(&d, "v0");
+    d.peak_bps = 12345;
+    when("desc-written", b_looks);
+    lv_track_set_desc(t, &d);
+    is_int(seen.peak_bps, 0, "a description that is not finished is not seen");
+    lv_track_desc(t, &seen);
+    is_int(seen.peak_bps, 12345, "then it is");
+    end("half a description");
 }
 
 
@@ -515,6 +575,61 @@ commits_during_repair(void)
 }
 
 
+static void
+die_here(void)
+{
+    kill(getpid(), SIGKILL);
+}
+
+
+/* An entry that is free still knows the extents that it had; they are
+ * another's now. Somebody dies who has just taken it. */
+static void
+stale_chain(void)
+{
+    pid_t             p;
+    uint32_t          e;
+    lv_store_stat_t   stat;
+    lv_part_writer_t  v;
+    lv_part_info_t    info;
+
+    begin();
+    memset(&info, 0, sizeof(info));
+    lv_part_open(&v, a, s, t, ea, 600);
+    lv_part_open(&w, a, s, t, ea, 600);
+    e = a->parts[w.part].extent;
+    info.msn = 11;
+    lv_part_commit(&w, "x", 1, &info);
+    info.msn = 12;
+    lv_part_commit(&v, "x", 1, &info);
+    put(a, ea, 13, 0);
+    lv_stream_evict(a, s, 13, 1);
+    a->h->cursor = e;
+    put(a, ea, 14, 0);
+    lv_track_newest(a, t, &ref);
+    ok(ref.extent == e && a->parts[a->h->part_free].extent == e
+       && a->h->part_free > ref.id, "the entry that is taken next has a "
+       "stale chain");
+
+    p = fork();
+
+    if (p == 0) {
+        a = join();
+        claim(a, "one", &ea);
+        when("part-open", die_here);
+        lv_part_open(&w, a, s, t, ea, 600);
+        _exit(0);
+    }
+
+    waitpid(p, NULL, 0);
+    lv_store_stat(b, &stat);
+    is_int((long long) stat.repairs, 1, "somebody died there");
+    lv_store_reap(b, 1);
+    ok(reads(b, 14, 0), "the part whose extents they are has them still");
+    end("stale chain");
+}
+
+
 /* Writes until it is told to stop, at every step of somebody's repair. */
 static void
 open_parts_survive_repair(void)
@@ -522,9 +637,17 @@ open_parts_survive_repair(void)
     int              i, bad;
     uint8_t          buf[5000];
     uint64_t         seed;
+    lv_part_ref_t    held;
     lv_part_info_t   info;
 
     begin();
+    lv_track_newest(b, t, &held);
+    lv_part_pin(b, &held);
+    put(a, ea, 10, 1);
+    put(a, ea, 11, 1);
+    lv_stream_evict(a, s, 11, 1);
+    a->h->cursor = 1;
+
     seed = fix_seed(1, 1, 11, 0);
     lv_part_open(&w, a, s, t, ea, 600);
     bad = 0;
@@ -533,9 +656,12 @@ open_parts_survive_repair(void)
         fix_fill(buf, seed, 50 + (uint32_t) i * 5000, sizeof(buf));
         die_locked();
         bad += lv_part_write(&w, buf, sizeof(buf)) != LV_OK;
+        a->h->cursor = 1;
         lv_store_reap(b, 1);
     }
 
+    ok(fix_verify(b, &held, 1, 1, NULL) == 0, "what is pinned survives them");
+    lv_part_unpin(b, held.id);
     is_int(bad, 0, "written between twenty deaths with the lock held");
     memset(&info, 0, sizeof(info));
     info.msn = 11;
@@ -764,8 +890,10 @@ main(void)
     evicted_around_a_pin();
     head_moves_on();
     list_moves_on();
+    half_a_description();
     doorbell();
     commits_during_repair();
+    stale_chain();
     open_parts_survive_repair();
     a_death_at_every_step(false);
     a_death_at_every_step(true);
