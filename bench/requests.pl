@@ -25,28 +25,29 @@ sub pick_part {
     die "no part of 70 to 100 kB\n";
 }
 
-# CPU microseconds a request, of the server; the better of both runs counts for
-# neither: they are added up.
+# CPU microseconds a request: the median of several short rounds, ours and the
+# reference in turn, so that a busy moment of the machine counts for neither.
 sub cost {
     my ($pairs, @args) = @_;
-    my (%cpu, %n);
+    my %rounds;
 
-    for (1, 2) {
+    for (1 .. 5) {
         for my $side (sort keys %$pairs) {
             my ($ng, $url) = @{ $pairs->{$side} };
             my $before = Bench::cpu($ng);
             my $got = Bench::tool('http_load', '-c', 8, '-t',
-                $Bench::SECONDS / 6, @args, $url)->end;
+                $Bench::SECONDS / 12, @args, $url)->end;
 
             die "$url: $got->{bad} of $got->{requests} failed\n"
                 if $got->{bad} || !$got->{requests};
 
-            $cpu{$side} += Bench::cpu($ng) - $before;
-            $n{$side} += $got->{requests};
+            push @{ $rounds{$side} },
+                1e6 * (Bench::cpu($ng) - $before) / $got->{requests};
         }
     }
 
-    return map { $_ => 1e6 * $cpu{$_} / $n{$_} } keys %cpu;
+    return map { $_ => (sort { $a <=> $b } @{ $rounds{$_} })[2] }
+        keys %rounds;
 }
 
 return sub {

@@ -30,6 +30,13 @@ static ngx_command_t  ngx_live_core_commands[] = {
       offsetof(ngx_live_core_conf_t, drain_timeout),
       NULL },
 
+    { ngx_string("live_drain_max"),
+      NGX_LIVE_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      0,
+      offsetof(ngx_live_core_conf_t, drain_max),
+      NULL },
+
     NGX_LIVE_MEDIA_COMMANDS(NGX_LIVE_CONF|NGX_DIRECT_CONF, 0,
                             offsetof(ngx_live_core_conf_t, media)),
 
@@ -71,6 +78,8 @@ ngx_live_core_create_conf(ngx_cycle_t *cycle)
     }
 
     lcf->drain_timeout = NGX_CONF_UNSET_MSEC;
+    lcf->drain_max = NGX_CONF_UNSET;
+    lcf->generation = (uint32_t) ngx_time();
     ngx_live_media_conf_init(&lcf->media);
 
     return lcf;
@@ -83,6 +92,7 @@ ngx_live_core_init_conf(ngx_cycle_t *cycle, void *conf)
     char                   *rv;
     ngx_live_core_conf_t   *lcf = conf;
     ngx_conf_init_msec_value(lcf->drain_timeout, 3600 * 1000);
+    ngx_conf_init_value(lcf->drain_max, 8);
     ngx_live_media_conf_merge(&lcf->media, &ngx_live_media_defaults);
 
     rv = ngx_live_media_conf_check(&lcf->media);

@@ -29,6 +29,8 @@ typedef struct {
 
 typedef struct {
     ngx_msec_t             drain_timeout;
+    ngx_int_t              drain_max;  /* newer generations, see media/ */
+    uint32_t               generation; /* when it was loaded, Unix seconds */
     ngx_live_media_conf_t  media;
     unsigned               used:1;     /* there is a live{} block */
 } ngx_live_core_conf_t;

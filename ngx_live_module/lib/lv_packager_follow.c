@@ -38,6 +38,42 @@ follow_bounds(lv_packager_t *p, lv_pack_track_t *t, const lv_pack_cell_t *c,
 }
 
 
+/* Sample k would make the part longer than PART-TARGET. Is it whole without
+ * that one? Slewing can make the difference between fitting and not: then it
+ * is taken back by so much. */
+static bool
+follow_full(lv_pack_track_t *t, const bounds_t *b, unsigned k, int64_t len)
+{
+    int64_t  slack, over, under;
+
+    slack = t->frame_ts / 64;
+    under = b->least - len;
+
+    if (under <= 0) {
+        return true;
+    }
+
+    if (under <= slack) {
+        t->sample[k - 1].duration += (uint32_t) under;
+        t->pos += under;
+        return true;
+    }
+
+    over = len + (k < t->n ? t->sample[k].duration : t->frame_ts) - b->most;
+
+    if (over > slack) {
+        return true;
+    }
+
+    if (k < t->n) {
+        t->sample[k].duration -= (uint32_t) over;
+        t->pos -= over;
+    }
+
+    return false;
+}
+
+
 /* How many samples of the open part are the cell's: those that begin before
  * its end, as many as PART-TARGET allows and the 85 % rule wants. *whole: no
  * more can come. */
@@ -45,7 +81,7 @@ static unsigned
 follow_count(lv_packager_t *p, lv_pack_track_t *t, const bounds_t *b,
     bool *whole)
 {
-    int64_t   len, next, over, begin;
+    int64_t   len, next, begin;
     unsigned  k;
 
     len = 0;
@@ -53,24 +89,16 @@ follow_count(lv_packager_t *p, lv_pack_track_t *t, const bounds_t *b,
     for (k = 0; /* void */ ; k++) {
         next = k < t->n ? t->sample[k].duration : t->frame_ts;
         begin = (t->start + len) * LV_PACK_HZ;
-        over = len + next - b->most;
 
-        if (k && b->listed && over > 0) {
-
-            if (len >= b->least || over > t->frame_ts / 64) {
+        if (k && b->listed && len + next > b->most) {
+            if (follow_full(t, b, k, len)) {
                 /* what is left over must not pile up */
                 p->shrink |= b->end - begin
                              > (int64_t) t->frame_ts * LV_PACK_HZ;
                 break;
             }
 
-            /* too long only by slewing, and needed: back again */
-
-            if (k < t->n) {
-                t->sample[k].duration -= (uint32_t) over;
-                t->pos -= over;
-                next -= over;
-            }
+            next = k < t->n ? t->sample[k].duration : t->frame_ts;
         }
 
         if (k && len + next > b->segment) {

@@ -479,7 +479,11 @@ lv_pack_part_commit(lv_packager_t *p, lv_pack_track_t *t,
     len = lv_fmp4_head(head, sizeof(head), t->sequence, t->track_id,
                        (uint64_t) t->start, t->sample, k);
 
-    if (rc == LV_OK && len > 0) {
+    if (rc == LV_OK && len <= 0) {
+        rc = LV_AGAIN;
+    }
+
+    if (rc == LV_OK) {
         part_info(p, t, c, k, (uint32_t) len, &info);
         rc = lv_part_commit(&t->w, head, (size_t) len, &info);
     }

@@ -31,6 +31,8 @@ static void ngx_live_publisher_event(void *ctx, lv_pack_event_t ev,
     const char *text);
 static void ngx_live_publisher_tick(void *data);
 static void ngx_live_publisher_count(ngx_live_publisher_t *p);
+static ngx_uint_t ngx_live_publisher_outdated(lv_store_t *st,
+    ngx_live_core_conf_t *lcf);
 static void ngx_live_publisher_second(lv_store_t *st, uint64_t now_ms);
 
 
@@ -342,7 +344,57 @@ ngx_live_publisher_count(ngx_live_publisher_t *p)
 }
 
 
-/* An old worker keeps its publishers for live_drain_timeout. */
+/* Are there live_drain_max newer generations, or has this one, the oldest, to
+ * make room since few slots are left? */
+
+static ngx_uint_t
+ngx_live_publisher_outdated(lv_store_t *st, ngx_live_core_conf_t *lcf)
+{
+    ngx_int_t       i, newer;
+    unsigned        slot, used, older;
+    uint32_t        seen[LV_SLOTS];
+    lv_slot_info_t  info;
+
+    newer = 0;
+    used = 0;
+    older = 0;
+
+    for (slot = 0; slot < LV_SLOTS; slot++) {
+
+        lv_store_slot_info(st, slot, &info);
+
+        if (!info.used) {
+            continue;
+        }
+
+        used++;
+
+        if (info.generation < lcf->generation) {
+            older++;
+        }
+
+        if (info.generation <= lcf->generation) {
+            continue;
+        }
+
+        for (i = 0; i < newer; i++) {
+            if (seen[i] == info.generation) {
+                break;
+            }
+        }
+
+        if (i == newer) {
+            seen[newer++] = info.generation;
+        }
+    }
+
+    return newer >= lcf->drain_max
+           || (older == 0 && used > LV_SLOTS - LV_SLOTS / 8);
+}
+
+
+/* An old worker keeps its publishers for live_drain_timeout, or until too many
+ * generations have come after it. */
 
 static void
 ngx_live_publisher_second(lv_store_t *st, uint64_t now_ms)
@@ -363,7 +415,8 @@ ngx_live_publisher_second(lv_store_t *st, uint64_t now_ms)
     lcf = ngx_live_core_conf((ngx_cycle_t *) ngx_cycle);
 
     if (lcf == NULL
-        || ngx_current_msec - ngx_live_exiting_since < lcf->drain_timeout)
+        || (ngx_current_msec - ngx_live_exiting_since < lcf->drain_timeout
+            && !ngx_live_publisher_outdated(st, lcf)))
     {
         return;
     }

@@ -208,7 +208,8 @@ ngx_live_worker_join(ngx_cycle_t *cycle)
 
     st = ngx_live_worker_store;
 
-    if (lv_store_join(st, (uint32_t) ngx_pid, (uint32_t) ngx_time(),
+    if (lv_store_join(st, (uint32_t) ngx_pid,
+                      ngx_live_core_conf(cycle)->generation,
                       ngx_live_now_ms(), &err)
         == LV_OK)
     {
