@@ -90,6 +90,27 @@ for my $port ('muxed', 'apart') {
     });
 }
 
+# The same, but it comes back with another picture size: a discontinuity, a new
+# init section, and no hint at the part behind it.
+
+for my $port ('muxed', 'apart') {
+    my $id = "change_$port";
+
+    $children{$id} = aside($id, sub {
+        my $enc = publish($port, $id, fps => 25);
+        my $rec = recorder($id);
+
+        $rec->follow(4);
+        $enc->kill;
+        $rec->follow(2);
+        $enc = publish($port, $id, fps => 25, size => '480x270');
+        $rec->follow(10);
+        $enc->stop;
+
+        return $rec->data;
+    });
+}
+
 for my $id (sort keys %children) {
     waitpid $children{$id}, 0;
     my $data = eval { retrieve($ng->dir . "/$id.recording") };
@@ -97,13 +118,16 @@ for my $id (sort keys %children) {
     ok($data, "$id: recorded") or diag($ng->read("$id.error")), next;
 
     # filler has other rates
-    obeys($id, $data, $id =~ /away/ ? qr/\A(?:F18|F19)\z/ : undef);
+    obeys($id, $data, $id =~ /away|change/ ? qr/\A(?:F18|F19)\z/ : undef);
     my $text = join '', map { $_->{text} } map { @$_ }
         values %{ $data->{lists} };
 
     if ($id =~ /away/) {
         unlike($text, qr/#EXT-X-DISCONTINUITY\n|EXT-X-GAP/,
             "$id: without a seam");
+    } elsif ($id =~ /change/) {
+        like($text, qr/#EXT-X-DISCONTINUITY\n#EXT-X-MAP/,
+            "$id: with a discontinuity");
     } else {
         like($text, qr/#EXT-X-ENDLIST\n\z/, "$id: to its end");
     }

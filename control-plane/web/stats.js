@@ -17,7 +17,6 @@ export class Stats {
     this.stalledSince = 0;
     this.moved = false;
     this.problems = [];
-    this.frame = { time: -1, at: 0 };
 
     video.addEventListener('waiting', () => {
       if (this.moved && !video.seeking && !video.paused && !video.ended) {

@@ -1,6 +1,7 @@
 /* Silent AAC frames; see lv_aac_silence.h. */
 
 #include "lv_aac.h"
+#include "lv_bits.h"
 #include "lv_aac_silence.h"
 
 /* id_syn_ele, 14496-3 table 4.85 */
@@ -67,6 +68,57 @@ put_element(out_t *o, unsigned id, unsigned tag)
 }
 
 
+/* The elements that a program_config_element() lists (14496-3 4.4.1.1), behind
+ * a plain GASpecificConfig() header. */
+static bool
+put_program(out_t *o, const uint8_t *config, size_t len)
+{
+    unsigned   i, n, lfe, id;
+    lv_bits_t  b;
+
+    lv_bits_init(&b, config, len);
+
+    if (lv_bits_get(&b, 5) != LV_AOT_LC) {
+        return false;
+    }
+
+    if (lv_bits_get(&b, 4) == 15) {
+        lv_bits_skip(&b, 24);
+    }
+
+    /* channel configuration, frame length, no core coder, no extension */
+    if (lv_bits_get(&b, 4) != 0 || (lv_bits_get(&b, 3) & 3)) {
+        return false;
+    }
+
+    lv_bits_skip(&b, 4 + 2 + 4);
+    n = lv_bits_get(&b, 4);              /* front, side, back */
+    n += lv_bits_get(&b, 4);
+    n += lv_bits_get(&b, 4);
+    lfe = lv_bits_get(&b, 2);
+    lv_bits_skip(&b, 3);
+
+    if (lv_bits_get(&b, 4) != 0 || n > 6 || n + lfe == 0) {
+        return false;
+    }
+
+    lv_bits_skip(&b, lv_bits_get(&b, 1) * 4);    /* mixdowns */
+    lv_bits_skip(&b, lv_bits_get(&b, 1) * 4);
+    lv_bits_skip(&b, lv_bits_get(&b, 1) * 3);
+
+    for (i = 0; i < n; i++) {
+        id = lv_bits_get(&b, 1) ? ID_CPE : ID_SCE;
+        put_element(o, id, lv_bits_get(&b, 4));
+    }
+
+    for (i = 0; i < lfe; i++) {
+        put_element(o, ID_LFE, lv_bits_get(&b, 4));
+    }
+
+    return !b.over;
+}
+
+
 int
 lv_aac_silence(uint8_t out[LV_AAC_SILENCE_MAX], const uint8_t *config,
     size_t config_len)
@@ -83,8 +135,7 @@ lv_aac_silence(uint8_t out[LV_AAC_SILENCE_MAX], const uint8_t *config,
 
     if (lv_aac_config_parse(&aac, config, config_len, &err) != LV_OK
         || (aac.object_type != LV_AOT_LC && aac.object_type != LV_AOT_MAIN)
-        || aac.channel_config >= sizeof(layout) / sizeof(layout[0])
-        || layout[aac.channel_config] == NULL)
+        || aac.channel_config >= sizeof(layout) / sizeof(layout[0]))
     {
         return LV_DECLINED;
     }
@@ -96,7 +147,11 @@ lv_aac_silence(uint8_t out[LV_AAC_SILENCE_MAX], const uint8_t *config,
 
     l = layout[aac.channel_config];
 
-    for (i = 0; l[i]; i++) {
+    if (l == NULL && !put_program(&o, config, config_len)) {
+        return LV_DECLINED;
+    }
+
+    for (i = 0; l && l[i]; i++) {
         id = l[i] == 's' ? ID_SCE : l[i] == 'p' ? ID_CPE : ID_LFE;
         put_element(&o, id, tag[id]++);
     }

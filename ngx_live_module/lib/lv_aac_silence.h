@@ -9,11 +9,11 @@
 
 #include "lv_base.h"
 
-#define LV_AAC_SILENCE_MAX  32
+#define LV_AAC_SILENCE_MAX  64
 
 /* Writes the frame for that configuration and returns its length, or
- * LV_DECLINED: an object type whose frames have another syntax, or a layout
- * that only its encoder knows (channel configuration 0). */
+ * LV_DECLINED: an object type whose frames have another syntax, or more
+ * elements than anybody uses. */
 int lv_aac_silence(uint8_t out[LV_AAC_SILENCE_MAX], const uint8_t *config,
     size_t config_len);
 

@@ -25,13 +25,13 @@
 typedef struct {
     uint32_t        track_id;
     uint32_t        timescale;
-    uint32_t        fourcc;          /* of the sample entry: 'avc1', 'mp4a', … */
+    uint32_t        fourcc;          /* of the sample entry: 'avc1', … */
     bool            video;
     uint32_t        width, height;
     uint32_t        sample_rate, channels;
     const char     *language;        /* ISO 639-2/T, or NULL: "und" */
-    const uint8_t  *config;          /* avcC, hvcC, av1C, AudioSpecificConfig,
-                                        dOps: as the box or descriptor holds it */
+    const uint8_t  *config;          /* avcC, hvcC, av1C, dOps, or
+                                        an AudioSpecificConfig */
     size_t          config_len;
 } lv_fmp4_track_t;
 

@@ -4,7 +4,7 @@
  *
  *   { "keys": [
  *     { "kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "..." },       EdDSA
- *     { "kty": "EC", "crv": "P-256", "kid": "b", "x": "..", "y": ".." },    ES256
+ *     { "kty": "EC", "crv": "P-256", "kid": "b", "x": "..", "y": ".." }, ES256
  *     { "kty": "oct", "kid": "c", "k": "..." } ] }                      HS256
  *
  * The kind of a key fixes its algorithm (RFC 8725 section 3.1); an "alg" in

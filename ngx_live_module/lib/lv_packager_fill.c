@@ -208,10 +208,10 @@ lv_pack_fill_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t pos)
 
     lv_pack_frame_drop(t);
 
-    if (t->parts == 0 && t->n == 0 && pos - t->pos < t->frame_ts) {
-        t->pos = pos;
-        t->start = pos;
-        return LV_OK;
+    if (t->parts == 0 && t->n == 0) {
+        /* a track may begin anywhere */
+        t->pos += (pos - t->pos) % t->frame_ts;
+        t->start = t->pos;
     }
 
     while (pos - t->pos > t->frame_ts / 2) {

@@ -40,9 +40,9 @@
 
 #define LV_PACK_START_MS    1000     /* how long a track is waited for before
                                         the first playlist */
-#define LV_PACK_KEY_MS      3000     /* … and a key frame, when there is sound */
+#define LV_PACK_KEY_MS      3000  /* … and a key frame, when there is sound */
 #define LV_PACK_WAIT_MAX_MS 2000     /* the longest wait for a late track */
-#define LV_PACK_FRAME_MS    1000     /* more, while one of its frames comes in */
+#define LV_PACK_FRAME_MS    1000  /* more, while one of its frames comes in */
 #define LV_PACK_DEAD_MS     2000     /* filled for so long: not waited for */
 #define LV_PACK_HOLE_MS     10000    /* a longer hole in all tracks is closed */
 #define LV_PACK_TARGET_MAX  10       /* s */
@@ -81,7 +81,7 @@ typedef struct {
     bool               need_key;     /* frames up to the next key are dropped */
     bool               dead;         /* silent for long: filled at once */
     bool               anchored;     /* audio: pos is that of real frames */
-    bool               slewing;      /* audio: pos moves to where it should be */
+    bool               slewing;      /* audio: pos moves to its place */
     bool               told;         /* LV_PACK_FILLED was sent */
     bool               renew;        /* desc is not in the store yet */
 
@@ -158,14 +158,14 @@ struct lv_packager_s {
     bool                 timed;      /* part and segment durations are fixed */
     bool                 live;       /* playlists exist */
     bool                 notify;     /* something was committed */
-    bool                 unfit;      /* audio's frames cannot make listed parts */
-    bool                 shrink;     /* audio has more than fits: a short part */
+    bool                 unfit;      /* audio cannot make listed parts */
+    bool                 shrink;     /* audio does not fit: a short part */
     bool                 busy;       /* guards against recursion */
 
     uint64_t             now_ms;
     uint64_t             audio_ms;   /* when audio came first, while video is
                                         waited for */
-    uint64_t             late_ms;    /* since when the lead is late; 0: is not */
+    uint64_t             late_ms;    /* since when the lead is late; 0: not */
     uint64_t             told_ms[LV_PACK_NO_MEMORY + 1];
 
     lv_pack_track_t     *track[LV_STREAM_TRACKS];

@@ -1,8 +1,8 @@
 /*
  * Stream keys in a file: who may publish without a control plane.
  *
- *   # stream id   SHA-256 of the key, hexadecimal
- *   demo          2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b
+ *  # stream id SHA-256 of the key, hexadecimal
+ *  demo        2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b
  *
  * One line a key; a stream may have several (to replace one without a gap), a
  * key belongs to one stream. Empty lines and lines that begin with # are

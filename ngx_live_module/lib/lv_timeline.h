@@ -27,7 +27,7 @@
                                            what was expected are believed */
 
 #define LV_TIME_REBASED   0x01   /* the source clock jumped; output goes on */
-#define LV_TIME_RESYNCED  0x02   /* audio count was off by more than the margin */
+#define LV_TIME_RESYNCED  0x02   /* audio was off by more than the margin */
 #define LV_TIME_FIXED     0x04   /* equal or backward: moved */
 #define LV_TIME_LATE      0x08   /* too far back: drop the frame */
 

@@ -5,7 +5,8 @@
 #include <openssl/rand.h>
 
 
-/* Since Linux 5.14; an older kernel refuses, and pages come as they are used. */
+/* Since Linux 5.14; an older kernel refuses, and pages come as they are
+ * used. */
 #define NGX_LIVE_POPULATE_READ   22
 #define NGX_LIVE_POPULATE_WRITE  23
 

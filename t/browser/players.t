@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# hls.js and shaka play on, with separate tracks and muxed, through a reload,
-# the death of a worker that is not the publisher's, and 25 s without the
-# encoder. LIVE_STEADY=60: how long they are watched before (8 s).
+# hls.js and shaka play on, with separate tracks and muxed, through a reload, a
+# binary upgrade, the death of workers that are not the publisher's, and 25 s
+# without the encoder. LIVE_STEADY=60: how long they are watched before (8 s).
 
 use strict;
 use warnings;
@@ -236,6 +236,13 @@ all_reset(@through);
 $ng->reload;
 sleep 6;
 played_on('reload', @through);
+
+# ---- binary upgrade
+
+all_reset(@through);
+$ng->upgrade;
+sleep 6;
+played_on('upgrade', @through);
 
 # ---- a worker dies, with the viewers that it has
 

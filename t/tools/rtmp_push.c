@@ -10,8 +10,7 @@
  * begin with a key frame and to be H.264 and/or AAC. With -e each publish lasts
  * that long, and is followed by the next number until -T were made. With -w
  * every video frame carries an SEI message with the wall clock at which it was
- * handed to the socket: the 16 bytes of STAMP_UUID, then microseconds since the
- * epoch as 16 hexadecimal digits. With -L the monotonic clock (ns) at which
+ * handed to the socket (flv_tags.h). With -L the monotonic clock (ns) at which
  * each tag was handed over is written to a file, one line a tag:
  *
  *   NS publisher a|v dts_ms
@@ -20,28 +19,14 @@
  * them), and at the end one line of name=value.
  */
 
-#include "tool.h"
+#include "flv_tags.h"
 
 #include <sys/uio.h>
-
-#define STAMP_UUID   "ngx-live-wall-us"
-#define STAMP_LEN    16
 
 #define RX_SIZE      8192
 #define RX_CSIDS     64
 #define MSG_MAX      4096               /* of what a server says to us */
 
-
-typedef struct {
-    uint8_t    type;                    /* 8 audio, 9 video, 18 metadata */
-    uint8_t    csid;
-    bool       config;                  /* a sequence header */
-    uint32_t   dts;                     /* ms */
-    uint32_t   len;                     /* of the message */
-    uint8_t   *body;                    /* with type-3 chunk headers in it */
-    size_t     size;
-    uint8_t   *stamp;                   /* in body; NULL: none */
-} tag_t;
 
 typedef struct {
     uint32_t   len;
@@ -106,194 +91,8 @@ static struct {
     uint64_t    blocked;                /* the socket buffer was full */
 } stat;
 
-static tag_t     *tags;
-static size_t     ntags;
-static uint32_t   loop_ms;              /* of the file */
+static flv_t      flv;
 static int        ep;
-
-
-/* ---- the file ---- */
-
-static uint32_t
-be24(const uint8_t *p)
-{
-    return ((uint32_t) p[0] << 16) | ((uint32_t) p[1] << 8) | p[2];
-}
-
-
-/* Puts an SEI message for the stamp in front of the frame's NAL units. */
-static uint8_t *
-tag_add_sei(const uint8_t *data, uint32_t *len)
-{
-    uint8_t        *p, *out;
-    const uint32_t  nal = 1 + 1 + 1 + 16 + STAMP_LEN + 1;
-
-    out = tool_alloc(*len + 4 + nal);
-    memcpy(out, data, 5);
-
-    p = out + 5;
-    *p++ = 0; *p++ = 0; *p++ = 0; *p++ = (uint8_t) nal;
-    *p++ = 6;                           /* SEI */
-    *p++ = 5;                           /* user_data_unregistered */
-    *p++ = 16 + STAMP_LEN;
-    memcpy(p, STAMP_UUID, 16);
-    p += 16;
-    memset(p, '0', STAMP_LEN);
-    p += STAMP_LEN;
-    *p++ = 0x80;                        /* rbsp_trailing_bits */
-    memcpy(p, data + 5, *len - 5);
-
-    *len += 4 + nal;
-
-    return out;
-}
-
-
-static void
-tag_chunk(tag_t *t, const uint8_t *data)
-{
-    size_t    n, left;
-    uint8_t  *p;
-
-    t->size = t->len + (t->len ? (t->len - 1) / opt.chunk : 0);
-    t->body = p = tool_alloc(t->size);
-
-    for (left = t->len; left > 0; left -= n) {
-
-        if (left != t->len) {
-            *p++ = (uint8_t) (0xc0 | t->csid);
-        }
-
-        n = left < opt.chunk ? left : opt.chunk;
-        memcpy(p, data, n);
-        p += n;
-        data += n;
-    }
-}
-
-
-static void
-tag_add(uint8_t type, uint32_t dts, const uint8_t *data, uint32_t len)
-{
-    tag_t    *t = &tags[ntags];
-    uint8_t  *sei = NULL;
-
-    memset(t, 0, sizeof(*t));
-
-    if (type == 18 && (len < 13 || memcmp(data, "\2\0\12onMetaData", 13) != 0))
-    {
-        return;
-    }
-
-    t->type = type;
-    t->csid = type == 8 ? 4 : type == 9 ? 6 : 5;
-    t->dts = type == 18 ? 0 : dts;
-    t->config = type == 18 || (len > 1 && type == 9 && data[1] == 0)
-                || (len > 1 && type == 8 && (data[0] >> 4) == 10
-                    && data[1] == 0);
-
-    if (type == 9 && len > 1 && data[1] == 2) {
-        return;                         /* end of sequence */
-    }
-
-    if (opt.stamps && type == 9 && !t->config) {
-        data = sei = tag_add_sei(data, &len);
-    }
-
-    t->len = len;
-
-    if (type == 18) {
-        static const uint8_t  set[] = "\2\0\15@setDataFrame";
-        uint8_t              *both = tool_alloc(len + 16);
-
-        memcpy(both, set, 16);
-        memcpy(both + 16, data, len);
-        t->len = len + 16;
-        tag_chunk(t, both);
-        free(both);
-
-    } else {
-        tag_chunk(t, data);
-    }
-
-    if (sei != NULL) {
-        t->stamp = t->body + 5 + 4 + 3 + 16;
-        free(sei);
-    }
-
-    ntags++;
-}
-
-
-static void
-flv_load(const char *path)
-{
-    long       n;
-    FILE      *f;
-    size_t     i, frames = 0;
-    uint8_t   *data;
-    uint32_t   len, dts, base = UINT32_MAX, last = 0;
-
-    f = fopen(path, "rb");
-    if (f == NULL) {
-        die("%s: %s", path, strerror(errno));
-    }
-
-    fseek(f, 0, SEEK_END);
-    n = ftell(f);
-    rewind(f);
-
-    data = tool_alloc((size_t) n);
-
-    if (n < 13 || fread(data, 1, (size_t) n, f) != (size_t) n
-        || memcmp(data, "FLV", 3) != 0)
-    {
-        die("%s: not an FLV file", path);
-    }
-
-    fclose(f);
-
-    for (i = 13; i + 11 <= (size_t) n; i += 11 + be24(data + i + 1) + 4) {
-        frames++;
-    }
-
-    tags = tool_alloc(frames * sizeof(tag_t));
-
-    for (i = 13; i + 11 <= (size_t) n; i += 11 + len + 4) {
-        len = be24(data + i + 1);
-        dts = be24(data + i + 4) | ((uint32_t) data[i + 7] << 24);
-
-        if (i + 11 + len > (size_t) n) {
-            break;
-        }
-
-        if (base == UINT32_MAX && (data[i] & 0x1f) != 18 && dts != 0) {
-            base = 0;
-        }
-
-        if (len == 0) {
-            continue;
-        }
-
-        tag_add(data[i] & 0x1f, dts, data + i + 11, len);
-
-        if ((data[i] & 0x1f) != 18 && dts > last) {
-            last = dts;
-        }
-    }
-
-    free(data);
-
-    /* One loop lasts to a frame after the last; 25 fps or 21 ms audio. */
-
-    loop_ms = (last + 40) / 40 * 40;
-
-    for (i = 0; i < ntags && tags[i].config; i++) { /* void */ }
-
-    if (i == ntags) {
-        die("%s: no frames", path);
-    }
-}
 
 
 /* ---- commands ---- */
@@ -592,7 +391,7 @@ pub_message(pub_t *p, rx_chunk_t *c)
     const uint8_t *m = c->msg;
 
     if (c->type == 1 && c->len >= 4) {
-        p->rx_chunk = be24(m) << 8 | m[3];
+        p->rx_chunk = flv_be24(m) << 8 | m[3];
         return;
     }
 
@@ -682,7 +481,7 @@ pub_chunks(pub_t *p)
         }
 
         if (fmt < 2 && c->got == 0) {
-            c->len = be24(p->rx + at + 4);
+            c->len = flv_be24(p->rx + at + 4);
             c->type = p->rx[at + 7];
         }
 
@@ -775,24 +574,27 @@ pub_connected(pub_t *p)
 static int64_t
 pub_due(pub_t *p)
 {
-    return p->start_ns + ((int64_t) p->loops * loop_ms + tags[p->next].dts)
-                         * MS_NS;
+    int64_t  ms;
+
+    ms = (int64_t) p->loops * flv.loop_ms + flv.tags[p->next].dts;
+
+    return p->start_ns + ms * MS_NS;
 }
 
 
 static void
 pub_send_tag(pub_t *p, int64_t now)
 {
-    tag_t         *t = &tags[p->next];
+    tag_t         *t = &flv.tags[p->next];
     size_t         hlen;
     uint8_t        h[16];
     int64_t        us;
     uint32_t       dts, delta;
     struct iovec   iov[2];
     ssize_t        n;
-    char           digits[STAMP_LEN + 1];
+    char           digits[FLV_STAMP_LEN + 1];
 
-    dts = p->loops * loop_ms + t->dts;
+    dts = p->loops * flv.loop_ms + t->dts;
 
     /*
      * Type 1 headers with the difference: the absolute time of a long run
@@ -823,7 +625,7 @@ pub_send_tag(pub_t *p, int64_t now)
     if (t->stamp != NULL) {
         us = wall_us();
         snprintf(digits, sizeof(digits), "%016llx", (unsigned long long) us);
-        memcpy(t->stamp, digits, STAMP_LEN);
+        memcpy(t->stamp, digits, FLV_STAMP_LEN);
     }
 
     if (opt.log != NULL) {
@@ -902,11 +704,11 @@ pub_run(pub_t *p, int64_t now)
         pub_send_tag(p, now);
 
         do {
-            if (++p->next == ntags) {
+            if (++p->next == flv.n) {
                 p->next = 0;
                 p->loops++;
             }
-        } while (p->loops > 0 && tags[p->next].config);
+        } while (p->loops > 0 && flv.tags[p->next].config);
     }
 
     return 0;
@@ -998,7 +800,7 @@ options(int argc, char **argv)
     }
 
     parse_url(argv[optind]);
-    flv_load(argv[optind + 1]);
+    flv_load(&flv, argv[optind + 1], opt.chunk, opt.stamps);
 }
 
 

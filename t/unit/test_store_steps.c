@@ -216,6 +216,34 @@ opens(lv_store_t *st, uint32_t id)
 }
 
 
+static int  rc_a;
+
+static void
+a_links(void)
+{
+    lv_part_info_t  info;
+
+    memset(&info, 0, sizeof(info));
+    info.msn = 77;
+    rc_a = commit_media(&w, &info);
+}
+
+
+static void
+half_taken_over(void)
+{
+    begin();
+    lv_part_open(&w, a, s, t, ea, 600);
+    when("take-owner", a_links);
+    b_claims();
+    is_int(rc_a, LV_DECLINED, "no commit from the owner word on, even if the "
+           "heads never follow");
+    lv_part_abort(&w);
+    is_int(put(b, eb, 11, 0), LV_OK, "the new owner goes on");
+    end("half taken over");
+}
+
+
 /* The part that a has just linked goes through all of its life, and begins
  * another in b's hands. */
 static void
@@ -594,6 +622,7 @@ stale_chain(void)
     lv_part_info_t    info;
 
     begin();
+    lv_stream_set_state(a, s, ea, LV_STREAM_LIVE, 1);
     memset(&info, 0, sizeof(info));
     lv_part_open(&v, a, s, t, ea, 600);
     lv_part_open(&w, a, s, t, ea, 600);
@@ -648,7 +677,7 @@ open_parts_survive_repair(void)
     lv_stream_evict(a, s, 11, 1);
     a->h->cursor = 1;
 
-    seed = fix_seed(1, 1, 11, 0);
+    seed = fix_seed(1, 1, 50, 0);
     lv_part_open(&w, a, s, t, ea, 600);
     bad = 0;
 
@@ -656,7 +685,8 @@ open_parts_survive_repair(void)
         fix_fill(buf, seed, 50 + (uint32_t) i * 5000, sizeof(buf));
         die_locked();
         bad += lv_part_write(&w, buf, sizeof(buf)) != LV_OK;
-        a->h->cursor = 1;
+        a->h->cursor = held.extent;
+        bad += put(a, ea, 12 + (uint32_t) i, 0) != LV_OK;
         lv_store_reap(b, 1);
     }
 
@@ -664,12 +694,12 @@ open_parts_survive_repair(void)
     lv_part_unpin(b, held.id);
     is_int(bad, 0, "written between twenty deaths with the lock held");
     memset(&info, 0, sizeof(info));
-    info.msn = 11;
+    info.msn = 50;
     info.duration = 100050;
     info.samples = 1 << 8 | 1;
     fix_fill(buf, seed, 0, 50);
     is_int(lv_part_commit(&w, buf, 50, &info), LV_OK, "committed");
-    ok(reads(b, 11, 0), "every byte is right");
+    ok(reads(b, 50, 0), "every byte is right");
     end("open parts survive repair");
 }
 
@@ -885,6 +915,7 @@ main(void)
     alarm(300);
 
     taken_over_before_the_head();
+    half_taken_over();
     late_word();
     late_ring();
     evicted_around_a_pin();
