@@ -409,6 +409,7 @@ lv_packager_config(lv_packager_t *p, const lv_codec_config_t *c,
         /* nobody has seen the old one */
         lv_pack_part_discard(p, t);
         lv_pack_track_desc(t, &d);
+        t->need_key = t->video;
         t->renew = t->track != NULL;
         lv_pack_durations_join(p);
 
@@ -464,7 +465,7 @@ lv_packager_frame(lv_packager_t *p, int track, int64_t dts_90k,
         return LV_DECLINED;
     }
 
-    lv_pack_frame_drop(t);
+    lv_pack_frame_abort(t);
 
     rc = t->video ? lv_pack_frame_video(p, t, dts_90k, cts_90k, key)
                   : lv_pack_frame_audio(p, t, dts_90k);
@@ -494,15 +495,6 @@ lv_packager_frame(lv_packager_t *p, int track, int64_t dts_90k,
 }
 
 
-/* This frame cannot be had: as a hole, then. */
-static void
-frame_lost(lv_pack_track_t *t)
-{
-    lv_pack_frame_drop(t);
-    t->need_key = t->video;
-}
-
-
 int
 lv_packager_data(lv_packager_t *p, int track, const void *data, size_t n)
 {
@@ -519,7 +511,7 @@ lv_packager_data(lv_packager_t *p, int track, const void *data, size_t n)
     {
         lv_pack_event_rare(p, LV_PACK_NO_MEMORY,
                            "a frame is too large for the store");
-        frame_lost(t);
+        lv_pack_frame_drop(t);
         return LV_DECLINED;
     }
 
@@ -613,12 +605,8 @@ lv_packager_frame_abort(lv_packager_t *p, int track)
 
     t = track_get(p, track);
 
-    if (t && t->in_frame) {
-        lv_pack_frame_drop(t);
-
-        if (t->video && t->frame_key) {
-            t->need_key = true;
-        }
+    if (t) {
+        lv_pack_frame_abort(t);
     }
 }
 

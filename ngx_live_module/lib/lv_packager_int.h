@@ -270,6 +270,7 @@ int lv_pack_part_open(lv_packager_t *p, lv_pack_track_t *t);
 void lv_pack_part_discard(lv_packager_t *p, lv_pack_track_t *t);
 int lv_pack_part_forget(lv_packager_t *p, lv_pack_track_t *t, unsigned k,
     uint32_t bytes);
+void lv_pack_frame_abort(lv_pack_track_t *t);
 void lv_pack_frame_drop(lv_pack_track_t *t);
 int lv_pack_sample_add(lv_packager_t *p, lv_pack_track_t *t,
     const void *data, uint32_t size, uint32_t duration, int32_t cts, bool key);

@@ -95,11 +95,23 @@ lv_pack_part_discard(lv_packager_t *p, lv_pack_track_t *t)
 
 /* The frame that comes in never came. */
 void
-lv_pack_frame_drop(lv_pack_track_t *t)
+lv_pack_frame_abort(lv_pack_track_t *t)
 {
     if (t->in_frame) {
         lv_part_rewind(&t->w, t->frame_at);
         t->in_frame = false;
+        t->need_key |= t->video && t->frame_key;
+    }
+}
+
+
+/* The frame that comes in is lost: what is predicted from it is no use. */
+void
+lv_pack_frame_drop(lv_pack_track_t *t)
+{
+    if (t->in_frame) {
+        lv_pack_frame_abort(t);
+        t->need_key = t->video;
     }
 }
 

@@ -305,11 +305,12 @@ lv_track_reset(lv_store_t *st, uint32_t index, uint64_t now_ms)
 
     t = &st->tracks[index];
 
-    id = lv_pair_low(lv_get(&t->head));
     tail = lv_get(&t->tail_seq);
 
-    /* an epoch of its own: no late commit finds the head that it knew */
-    atomic_store(&t->head, lv_pair(lv_epoch_next(st), LV_NONE));
+    /* an epoch of its own: no late commit finds the head that it knew, and
+     * one that came just now is among those that go */
+    id = lv_pair_low(atomic_exchange(&t->head,
+                                     lv_pair(lv_epoch_next(st), LV_NONE)));
     LV_KILL_POINT("reset-head");
 
     while (lv_part_load(st, id, index, true, &ref, &prev)) {

@@ -43,7 +43,7 @@ typedef struct {
     int               late_ms;       /* most that a part came after its end */
     int               early_ms;      /* … and before it, fillers only */
     uint32_t          last_init;
-    uint64_t          names;         /* hash of names and flags, per cell */
+    uint64_t          chain;         /* of the last sample; 0: a repeated one */
 } sim_track_t;
 
 typedef struct {
@@ -66,6 +66,7 @@ typedef struct {
     uint8_t    magic[4];
     uint8_t    kind, pub, key, pad;
     int64_t    pts;
+    uint64_t   chain;                /* frames that the packager was offered */
 } sim_mark_t;
 
 __attribute__((format(printf, 2, 3), unused)) static void
@@ -142,9 +143,17 @@ sim_check_sample(sim_check_t *c, sim_track_t *t, const lv_part_ref_t *ref,
 
     if (ref->info.flags & LV_PART_FILLER) {
         t->repeats++;
+        t->chain = 0;
         return;
     }
 
+    /* what it was predicted from must be there, all of it */
+    if (m.kind == LV_KIND_VIDEO && !m.key && m.chain != t->chain + 1) {
+        sim_error(c, "%s %u.%u: a frame without the one before it",
+                  t->desc.name, ref->info.msn, ref->info.part);
+    }
+
+    t->chain = m.chain;
     t->real++;
     pts = (int64_t) (s->tfdt * 90000 / t->desc.timescale) + (int64_t) s->cts
           * 90000 / (int64_t) t->desc.timescale;
@@ -601,6 +610,10 @@ typedef struct {
     bool            hold_video, hold_audio;
     uint8_t         data[131072];
     lv_timeline_t   tl;
+    uint64_t        chain;
+    bool            interleave;      /* audio messages take their time */
+    bool            waiting;         /* … and one is on its way */
+    sim_mark_t      mark;
     unsigned        late;            /* frames that lv_timeline refused */
     uint32_t        next_tick;
 } sim_enc_t;
@@ -687,12 +700,30 @@ sim_config_audio(sim_enc_t *e)
 
 
 static void
+sim_audio_end(sim_enc_t *e)
+{
+    if (e->waiting) {
+        e->waiting = false;
+        lv_packager_data(e->p, e->a, &e->mark, sizeof(e->mark) / 2);
+        lv_packager_data(e->p, e->a, (uint8_t *) &e->mark
+                         + sizeof(e->mark) / 2, sizeof(e->mark) / 2);
+        lv_packager_frame_end(e->p, e->a);
+    }
+}
+
+
+static void
 sim_mark_frame(sim_enc_t *e, int track, uint8_t kind, int64_t dts,
     int32_t cts, bool key, unsigned size, int64_t pts)
 {
     sim_mark_t  m;
 
+    if (kind == LV_KIND_AUDIO) {
+        sim_audio_end(e);
+    }
+
     e->rc = lv_packager_frame(e->p, track, dts, cts, key, e->now_ms);
+    e->chain += kind == LV_KIND_VIDEO;
 
     if (e->rc != LV_OK) {
         e->declined++;
@@ -705,13 +736,26 @@ sim_mark_frame(sim_enc_t *e, int track, uint8_t kind, int64_t dts,
     m.pub = e->conf.pub;
     m.key = key;
     m.pts = pts;
+    m.chain = e->chain;
     memcpy(e->data, &m, sizeof(m));
+
+    if (e->interleave && kind == LV_KIND_AUDIO) {
+        e->waiting = true;
+        e->mark = m;
+        return;
+    }
 
     if (size < sizeof(m)) {
         size = sizeof(m);
     }
 
     lv_packager_data(e->p, track, e->data, size / 2);
+
+    if (e->interleave && e->vn % 3) {
+        sim_audio_end(e);
+        memcpy(e->data, &m, sizeof(m));
+    }
+
     lv_packager_data(e->p, track, e->data + size / 2, size - size / 2);
     e->rc = lv_packager_frame_end(e->p, track);
 }

@@ -367,6 +367,31 @@ configured_later(void)
 }
 
 
+/* Messages of one track between the chunks of another's. */
+static void
+interleaved(void)
+{
+    sim_enc_conf_t  conf;
+
+    conf = usual;
+    conf.fps = 50;
+    conf.gop = 100;
+    begin(&conf, NULL);
+    enc.interleave = true;
+    sim_run(&enc, st, 30);
+    is_int(audio()->silent, 0, "messages that interleave: nothing is made up");
+    ok(audio()->real > 1380, "  all is there");
+    end("messages that interleave");
+
+    conf.skew_ms = -500;
+    begin(&conf, NULL);
+    enc.interleave = true;
+    sim_run(&enc, st, 30);
+    is_int(audio()->silent, 0, "… with audio ahead: nothing is made up");
+    end("messages that interleave, audio ahead");
+}
+
+
 /* Audio that arrives systematically early or late. */
 static void
 skewed_arrival(void)
@@ -782,6 +807,7 @@ main(void)
     key_frame_intervals();
     one_track();
     configured_later();
+    interleaved();
     skewed_arrival();
     holes();
     variable_frame_rate();

@@ -267,6 +267,38 @@ killed(double after)
 }
 
 
+/* An encoder whose clock is slow: the time line lags behind the wall clock, and
+ * the filler goes on from there. */
+static void
+slow_clock(void)
+{
+    unsigned  i, n;
+
+    begin(&usual, 5);
+
+    for (i = 0; i < 200; i++) {
+        sim_run(&enc, sa, 1);
+        enc.start_ms += 8;
+    }
+
+    now = enc.now_ms;
+    ok(behind() > 1500, "a slow encoder: %d ms behind", behind());
+    lv_store_detach(sa);
+    now += 300;
+    lv_store_reap(sb, now);
+    sa = sim_attach(&mem, 4);
+    n = video()->parts;
+    adopt(sb, 0, 0.05);
+    ok(video()->parts - n <= 2, "  no burst: %u parts", video()->parts - n);
+    sim_idle(fill, &check, sb, &now, 4);
+    back(sa, &usual, 5);
+    filler_away();
+    ok(behind() > 1300, "  and back on the same time line: %d ms behind",
+       behind());
+    finish("a slow encoder");
+}
+
+
 static void
 two_adopters(void)
 {
@@ -868,6 +900,7 @@ main(void)
     killed(0.3);
     killed(1.2);
     killed(5);
+    slow_clock();
     two_adopters();
     filler_gives_back();
     again_and_again();

@@ -8,6 +8,7 @@
  */
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include "tap.h"
 
@@ -181,6 +182,7 @@ actor_start(int i)
     pid[i] = fork();
 
     if (pid[i] == 0) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         actor_run(base, &ctl->sum, seeds, &ctl->stop, &ctl->progress[i], NULL);
         _exit(0);
     }
@@ -554,6 +556,7 @@ pins(void)
     reader = fork();
 
     if (reader == 0) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         actor_pins_read(base, &ctl->sum, &ctl->stop);
         _exit(0);
     }

@@ -5,6 +5,7 @@
  */
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include "tap.h"
 
@@ -553,6 +554,7 @@ die_locked(void)
     p = fork();
 
     if (p == 0) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         lv_store_t  *st;
 
         st = join();
@@ -643,6 +645,7 @@ stale_chain(void)
     p = fork();
 
     if (p == 0) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         a = join();
         claim(a, "one", &ea);
         when("part-open", die_here);
@@ -824,6 +827,7 @@ die(int step, bool locked)
     p = fork();
 
     if (p == 0) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         steps = 0;
         die_at = step;
         script();
