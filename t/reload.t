@@ -101,6 +101,12 @@ sub publisher { return $view{ $_[0] }->status->{publisher} }
     my $pid = publisher('a')->{pid};
     my $worker = follow($view{a}, 3, 'four workers');
 
+    # which worker accepts a connection is chance
+    for (1 .. 50) {
+        last if grep { $_ != $pid } keys %$worker;
+        $worker->{ $view{a}->playlist->{worker} }++;
+    }
+
     ok((grep { $_ != $pid } keys %$worker),
         "a worker that does not write (not $pid) served it")
         or diag(join ' ', keys %$worker);
@@ -116,6 +122,11 @@ sub publisher { return $view{ $_[0] }->status->{publisher} }
 
     my $worker = follow($view{a}, 4, 'reload');
     my %new = map { $_ => 1 } $ng->workers;
+
+    for (1 .. 50) {
+        last if grep { $new{$_} } keys %$worker;
+        $worker->{ $view{a}->playlist->{worker} }++;
+    }
 
     ok(!$new{$pid}, "the publisher's worker $pid is an old one");
     ok((grep { $new{$_} } keys %$worker), 'new workers serve what it writes');
@@ -168,6 +179,8 @@ sub publisher { return $view{ $_[0] }->status->{publisher} }
 
     ok($view{b}->wait_state('interrupted'), 'b: interrupted, not gone');
     ok(defined $enc{b}->wait(10), 'b: its encoder saw the connection close');
+    is(scalar(my @died = $ng->log_grep(qr/publish of "b" lost: its worker $pb died/)),
+        1, 'b: the publish that died has its one stop');
 
     # the filler runs on the same time line
     ok(wait_for(sub {

@@ -131,6 +131,8 @@ ngx_live_filler_adopt(lv_store_t *st, lv_stream_t *s)
 
     ngx_live_count(NGX_LIVE_C_FILLED, 1);
 
+    ngx_live_publisher_died(s, ngx_live_filler_cycle->log);
+
     ngx_log_error(NGX_LOG_NOTICE, ngx_live_filler_cycle->log, 0,
                   "live: stream \"%s\" has no publisher and is filled", f->id);
 }

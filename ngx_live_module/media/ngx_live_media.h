@@ -10,6 +10,11 @@
 void ngx_live_media_event(ngx_log_t *log, const char *id, lv_pack_event_t ev,
     const char *text);
 
+/* The stop of a publish whose worker died before it could say so: logs and
+ * counts it, once. Its record in the stream still has a pid; a publish that
+ * stopped properly has left 0 there. */
+void ngx_live_publisher_died(lv_stream_t *s, ngx_log_t *log);
+
 ngx_int_t ngx_live_publisher_init(void);
 ngx_int_t ngx_live_filler_init(ngx_cycle_t *cycle);
 void ngx_live_filler_exit(void);

@@ -25,6 +25,8 @@ struct ngx_live_publisher_s {
 static ngx_int_t ngx_live_publisher_id(ngx_str_t *id);
 static const char *ngx_live_publisher_conflict(ngx_live_publish_t *req,
     lv_publisher_t *pub, uint64_t now);
+static void ngx_live_publisher_before(lv_store_t *st,
+    ngx_live_publish_t *req);
 static void ngx_live_publisher_describe(ngx_live_publish_t *req,
     lv_publisher_t *pub, uint64_t now);
 static void ngx_live_publisher_event(void *ctx, lv_pack_event_t ev,
@@ -119,6 +121,8 @@ ngx_live_publisher_start(ngx_live_publish_t *req, const char **reason)
     conf.resume_ms = (uint32_t) req->media->resume;
     conf.max_bitrate = req->media->max_bitrate;
     conf.muxed = req->media->muxed;
+
+    ngx_live_publisher_before(st, req);
 
     p->packager = lv_packager_create(st, p->id, req->id.len, &conf, &pub, now,
                                      ngx_live_publisher_event, p, reason);
@@ -252,10 +256,60 @@ ngx_live_publisher_describe(ngx_live_publish_t *req, lv_publisher_t *pub,
 }
 
 
+/* Somebody comes back before anyone has noticed that a worker died. */
+
+static void
+ngx_live_publisher_before(lv_store_t *st, ngx_live_publish_t *req)
+{
+    uint32_t         gen;
+    lv_stream_t     *s;
+    lv_publisher_t   pub;
+
+    s = lv_stream_find(st, (char *) req->id.data, req->id.len, &gen);
+    if (s == NULL) {
+        return;
+    }
+
+    lv_stream_publisher(s, &pub);
+
+    if (pub.pid != 0 && kill((pid_t) pub.pid, 0) == -1
+        && ngx_errno == NGX_ESRCH)
+    {
+        ngx_live_publisher_died(s, req->log);
+    }
+}
+
+
+void
+ngx_live_publisher_died(lv_stream_t *s, ngx_log_t *log)
+{
+    uint32_t         pid;
+    lv_publisher_t   pub;
+
+    lv_stream_publisher(s, &pub);
+
+    if (pub.pid == 0) {
+        return;
+    }
+
+    pid = pub.pid;
+    pub.pid = 0;
+    lv_stream_set_publisher(s, &pub);
+
+    ngx_live_count(NGX_LIVE_C_PUBLISH_STOPPED, 1);
+
+    ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                  "live: publish of \"%s\" lost: its worker %uD died", s->id,
+                  pid);
+}
+
+
 void
 ngx_live_publisher_stop(ngx_live_publisher_t *p, ngx_live_stop_e why,
     const char *text)
 {
+    lv_stream_t        *s;
+    lv_publisher_t      pub;
     uint64_t            now;
     static const char  *how[] = {
         "lost", "finished", "displaced", "ended"
@@ -268,6 +322,13 @@ ngx_live_publisher_stop(ngx_live_publisher_t *p, ngx_live_stop_e why,
 
     if (why != NGX_LIVE_STOP_DISPLACED) {
         ngx_live_publisher_count(p);
+    }
+
+    if (why != NGX_LIVE_STOP_DISPLACED) {
+        s = lv_packager_stream(p->packager);
+        lv_stream_publisher(s, &pub);
+        pub.pid = 0;
+        lv_stream_set_publisher(s, &pub);
     }
 
     if (why == NGX_LIVE_STOP_FINISHED) {

@@ -371,24 +371,26 @@ configured_later(void)
 static void
 interleaved(void)
 {
+    int             skews[] = { 0, -10, -20, -40, -500, 20, 300 };
+    char            name[64];
+    unsigned        i;
     sim_enc_conf_t  conf;
 
-    conf = usual;
-    conf.fps = 50;
-    conf.gop = 100;
-    begin(&conf, NULL);
-    enc.interleave = true;
-    sim_run(&enc, st, 30);
-    is_int(audio()->silent, 0, "messages that interleave: nothing is made up");
-    ok(audio()->real > 1380, "  all is there");
-    end("messages that interleave");
-
-    conf.skew_ms = -500;
-    begin(&conf, NULL);
-    enc.interleave = true;
-    sim_run(&enc, st, 30);
-    is_int(audio()->silent, 0, "… with audio ahead: nothing is made up");
-    end("messages that interleave, audio ahead");
+    for (i = 0; i < 7; i++) {
+        conf = usual;
+        conf.fps = 50;
+        conf.gop = 100;
+        conf.skew_ms = skews[i];
+        begin(&conf, NULL);
+        enc.interleave = true;
+        sim_run(&enc, st, 30);
+        snprintf(name, sizeof(name), "messages that interleave, %d ms",
+                 skews[i]);
+        is_int(audio()->silent, 0, name);
+        is_int(enc.events[LV_PACK_NO_MEMORY], 0, "  nothing was lost");
+        ok(audio()->real > 1370, "  all is there: %u", audio()->real);
+        end(name);
+    }
 }
 
 
