@@ -179,8 +179,10 @@ sub publisher { return $view{ $_[0] }->status->{publisher} }
 
     ok($view{b}->wait_state('interrupted'), 'b: interrupted, not gone');
     ok(defined $enc{b}->wait(10), 'b: its encoder saw the connection close');
-    is(scalar(my @died = $ng->log_grep(qr/publish of "b" lost: its worker $pb died/)),
-        1, 'b: the publish that died has its one stop');
+    my @died;
+    wait_for(sub { @died = $ng->log_grep(
+        qr/publish of "b" lost: its worker $pb died/) }, 5);
+    is(scalar @died, 1, 'b: the publish that died has its one stop');
 
     # the filler runs on the same time line
     ok(wait_for(sub {

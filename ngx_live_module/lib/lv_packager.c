@@ -120,6 +120,10 @@ lv_pack_track_desc(lv_pack_track_t *t, const lv_track_desc_t *desc)
     t->silence_len = 0;
 
     if (t->video) {
+        if (t->frame_ts == 0) {
+            t->frame_ts = LV_PACK_HZ / 30;       /* until it is measured */
+        }
+
         return;
     }
 

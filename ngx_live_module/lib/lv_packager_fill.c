@@ -140,7 +140,9 @@ key_repeat(lv_packager_t *p, lv_pack_track_t *t, int64_t duration)
         return LV_AGAIN;
     }
 
-    if (lv_pack_key_find(p, t, &ref) != LV_OK || lv_part_pin(p->st, &ref) != LV_OK) {
+    if (lv_pack_key_find(p, t, &ref) != LV_OK
+        || lv_part_pin(p->st, &ref) != LV_OK)
+    {
         return LV_DECLINED;
     }
 

@@ -110,7 +110,7 @@ start_video(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
 
         if (a->held) {
             a->held = false;
-            a->heard -= shift;
+            a->heard = a->n ? a->heard - shift : INT64_MIN;
 
             rc = held_shift(p, a, shift);
             if (rc == LV_ERROR) {
@@ -200,8 +200,8 @@ join_video(lv_packager_t *p, lv_pack_track_t *t, int64_t m)
         end = m;
     }
 
-    t->frame_ts = t->desc.rate_milli ? 90000000 / t->desc.rate_milli : 3000;
-    p->frame_90k = t->frame_ts;
+    p->frame_90k = lv_pack_frame_guess(t);
+    t->frame_ts = (uint32_t) p->frame_90k;
     p->lead = t;
 
     while (end - p->end > p->target_90k) {
@@ -248,7 +248,6 @@ media_time(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
         front = t->heard;
     }
 
-
     if (p->end > front) {
         front = p->end;
     }
@@ -283,7 +282,7 @@ media_time(lv_packager_t *p, lv_pack_track_t *t, int64_t dts)
 
 /* ---- video ------------------------------------------------------------- */
 
-static int
+static void
 key_seen(lv_packager_t *p, int64_t m)
 {
     if (p->last_key != INT64_MIN && m > p->last_key) {
@@ -296,8 +295,6 @@ key_seen(lv_packager_t *p, int64_t m)
     }
 
     p->last_key = m;
-
-    return LV_OK;
 }
 
 

@@ -281,6 +281,7 @@ int lv_pack_part_commit(lv_packager_t *p, lv_pack_track_t *t,
 int lv_pack_init_write(lv_packager_t *p, lv_pack_track_t *t, uint32_t msn);
 
 /* lv_packager_time.c */
+int64_t lv_pack_frame_guess(const lv_pack_track_t *t);
 void lv_pack_durations_start(lv_packager_t *p);
 void lv_pack_durations_fix(lv_packager_t *p);
 void lv_pack_durations_load(lv_packager_t *p);

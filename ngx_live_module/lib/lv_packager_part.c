@@ -407,6 +407,7 @@ part_figures(lv_packager_t *p, lv_pack_track_t *t)
 
     if (t->video) {
         d->gop_ms = (uint32_t) (p->gop_90k / 90);
+        d->frame_ts = t->frame_ts;
     }
 
     /* the average of the last minutes, not of all time: and so that the sums

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include "lv_packager_int.h"
 
-_Static_assert(sizeof(lv_pack_scratch_t) <= sizeof(((lv_stream_t *) 0)->scratch),
-               "scratch is too small");
+_Static_assert(sizeof(lv_pack_scratch_t)
+               <= sizeof(((lv_stream_t *) 0)->scratch), "scratch is small");
 
 
 /* Not over the head of whoever has taken the stream over meanwhile. */

@@ -181,7 +181,20 @@ durations_set(lv_packager_t *p, uint32_t part_us, uint32_t frames,
 }
 
 
-/* Sound alone: everything is known from its configuration. */
+/* A video frame's duration, before it is measured. */
+int64_t
+lv_pack_frame_guess(const lv_pack_track_t *t)
+{
+    int64_t  n;
+
+    n = t->desc.rate_milli ? 90000000 / t->desc.rate_milli : 0;
+
+    return n < LV_PACK_HZ / 300 || n > LV_PACK_HZ ? LV_PACK_HZ / 30 : n;
+}
+
+
+/* Sound alone: everything is known from its configuration. With video, the
+ * first segment tells. */
 void
 lv_pack_durations_start(lv_packager_t *p)
 {
@@ -196,13 +209,7 @@ lv_pack_durations_start(lv_packager_t *p)
     t = p->lead;
 
     if (t->video) {
-        p->frame_90k = t->desc.rate_milli ? 90000000 / t->desc.rate_milli
-                                          : 3000;
-
-        if (p->frame_90k < 300 || p->frame_90k > LV_PACK_HZ) {
-            p->frame_90k = 3000;
-        }
-
+        p->frame_90k = lv_pack_frame_guess(t);
         t->frame_ts = (uint32_t) p->frame_90k;
         p->seg_flags |= LV_PART_UNLISTED;
         return;
@@ -227,7 +234,7 @@ lv_pack_durations_start(lv_packager_t *p)
 }
 
 
-/* The first segment is complete; `end` of it is where p->end is. */
+/* The first segment is complete, and ends at p->end. */
 void
 lv_pack_durations_fix(lv_packager_t *p)
 {
