@@ -401,7 +401,12 @@ part_figures(lv_packager_t *p, lv_pack_track_t *t)
     d->avg_bps = (uint32_t) (t->sum_bytes * 8 * scale / t->sum_time);
     d->fps_milli = (uint32_t) (t->seg_frames * 1000 * scale / t->seg_time);
 
-    if (d->last_bps > d->peak_bps) {
+    /* RFC 8216bis 4.4.6.2: of what lasts half a target duration or more; the
+     * rest of a segment that was cut off says nothing */
+
+    if (d->last_bps > d->peak_bps
+        && 2 * t->seg_time >= p->stream->timing.target_s * scale)
+    {
         d->peak_bps = d->last_bps;
     }
 
