@@ -47,12 +47,20 @@ $w->do('evict ' . ($m + 1));
 sleep 2.5;
 is(metric('reset_slow'), 0, 'under 5 % of the store they are left alone');
 $w->do('evict ' . ($m + 5));
-ok(wait_for(sub { metric('reset_slow') == 40 }, 5, 'resets'),
-    'beyond that all are reset');
-ok(wait_for(sub { metric('pinned') == 0 }, 5, 'pins to go'), 'pins are gone');
-is(scalar(grep { ended($_) } @readers), 40, 'connections are closed');
-is(scalar(my @lines = $ng->log_grep(qr/client reads too slowly/)), 40,
+
+# Each worker resets its own. Once one has, the other's may hold less than 5 %
+# again, where it has but one or two; those are left alone.
+my ($reset, $was) = (0, -1);
+ok(wait_for(sub {
+    ($was, $reset) = ($reset, metric('reset_slow'));
+    sleep 1.5;
+    return $reset >= 20 && $reset == $was;
+}, 15, 'resets'), 'beyond that they are reset') or diag("$reset of 40");
+is(scalar(grep { ended($_) } @readers), $reset, 'their connections are closed');
+is(scalar(my @lines = $ng->log_grep(qr/client reads too slowly/)), $reset,
     'one line each in the log');
+@readers = ();
+ok(wait_for(sub { metric('pinned') == 0 }, 5, 'pins to go'), 'pins are gone');
 segments(2);
 is($ng->get('http', '/live/a/v0/' . ($m + 9) . '.m4s')->status, 200,
     'others go on');
