@@ -71,7 +71,7 @@ sub reload {
     my $before = $v->playlist;
     reload($ng);
     ok(defined $enc->wait(10), 'live_drain_max: it is asked to go');
-    ok($ng->log_grep(qr/publish of "a" lost/), 'logged');
+    ok(wait_for(sub { $ng->log_grep(qr/publish of "a" lost/) }, 5), 'logged');
     ok($other->running, 'the second generation keeps its own');
     ok(wait_for(sub { !grep { $_ == $pid } $ng->all_workers }, 10),
         'the old worker is gone');

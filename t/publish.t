@@ -124,8 +124,12 @@ sub view { return Live::Stream->new($ng, 'http', $_[0]) }
     my $pl = view('over')->playlist;
     is($pl->{discontinuities}, 0, 'without a discontinuity');
     is($pl->{map}, $before->{map}, 'with the same init section');
-    my @starts = $ng->log_grep(qr/publish of "over" started/);
-    my @stops = $ng->log_grep(qr/publish of "over" displaced/);
+    my (@starts, @stops);
+    wait_for(sub {
+        @starts = $ng->log_grep(qr/publish of "over" started/);
+        @stops = $ng->log_grep(qr/publish of "over" displaced/);
+        return @starts == 2 && @stops == 1;
+    }, 5);
     is(scalar @starts, 2, 'two starts');
     is(scalar @stops, 1, 'one stop, of the displaced');
     $second->unpublish('over');
@@ -163,8 +167,13 @@ sub view { return Live::Stream->new($ng, 'http', $_[0]) }
     feed($c, 0, 1500);
     $c->unpublish('again');
     ok(view('again')->wait_state('ended'), 'one end');
-    my @starts = $ng->log_grep(qr/publish of "again" started/);
-    my @stops = $ng->log_grep(qr/publish of "again" (?!started)/);
+    my (@starts, @stops);
+    # the line is written just after the state has changed
+    wait_for(sub {
+        @starts = $ng->log_grep(qr/publish of "again" started/);
+        @stops = $ng->log_grep(qr/publish of "again" (?!started)/);
+        return @starts == @stops;
+    }, 5);
     is(scalar @starts, scalar @stops, 'as many stops as starts');
 }
 
@@ -179,8 +188,9 @@ sub view { return Live::Stream->new($ng, 'http', $_[0]) }
     is(view('lost')->playlist->{endlist}, undef, 'no ENDLIST yet');
     ok(view('lost')->wait_state('ended', 10), 'ended after live_resume');
     ok(view('lost')->playlist->{endlist}, 'ENDLIST');
-    is(scalar(my @l = $ng->log_grep(qr/stream "lost" ended/)), 1,
-        'logged once');
+    my @l;
+    wait_for(sub { @l = $ng->log_grep(qr/stream "lost" ended/) }, 5);
+    is(scalar @l, 1, 'logged once');
 }
 
 # --- faster than it plays
@@ -213,7 +223,8 @@ sub view { return Live::Stream->new($ng, 'http', $_[0]) }
     my $c = publisher(idle => 'idle');
     feed($c, 0, 1500);
     ok($c->closed_within(10), 'no media for live_rtmp_timeout: closed');
-    ok($ng->log_grep(qr/publish of "idle" lost.*no media/), 'logged');
+    ok(wait_for(sub { $ng->log_grep(qr/publish of "idle" lost.*no media/) },
+        5), 'logged');
 
     my $r = Live::RTMP->new(port => $ng->port('idle'));
     $r->write("\x03");
