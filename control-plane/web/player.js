@@ -198,7 +198,9 @@ export class Player extends EventTarget {
       maxLiveSyncPlaybackRate: 1,       // see sync.js
       // a stall costs latency until the page is left: a second by default
       liveSyncOnStallIncrease: 0.3,
-      backBufferLength: 30,
+      // No backBufferLength: the browser evicts what was played by itself. When
+      // hls.js removes it, it forgets which parts of the current segment it has
+      // loaded, and may then wait at that segment's end for ever.
       ...quickRetries(Hls.DefaultConfig),
     });
 

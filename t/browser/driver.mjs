@@ -27,11 +27,13 @@ function monitor() {
   const canvas = document.createElement('canvas');
   const context = canvas.getContext('2d', { willReadFrequently: true });
   const SQUARES = 20;
+  const TRACE = 400;
   let s;
 
   const reset = () => {
     s = { samples: 0, advanced: 0, time: -1, since: performance.now(),
-      freeze: 0, jumps: [], waiting: 0, clocks: [], bad: 0, lags: [] };
+      freeze: 0, jumps: [], waiting: 0, clocks: [], bad: 0, lags: [],
+      trace: [] };
   };
 
   // The wall clock in the picture, ms modulo 65536; -1: none to be read.
@@ -64,6 +66,18 @@ function monitor() {
     return value;
   };
 
+  // What led to a freeze: when, for how long it stands, where, how much there
+  // is to play, how fast it plays.
+  const trace = (video, now) => {
+    const { buffered } = video;
+    const end = buffered.length ? buffered.end(buffered.length - 1) : NaN;
+
+    s.trace.push([Date.now(), Math.round(now - s.since),
+      video.currentTime.toFixed(3), (end - video.currentTime).toFixed(3),
+      video.playbackRate, video.readyState].join(' '));
+    s.trace.splice(0, s.trace.length - TRACE);
+  };
+
   const look = () => {
     const video = document.querySelector('video');
     const now = performance.now();
@@ -92,6 +106,7 @@ function monitor() {
     }
 
     s.freeze = Math.max(s.freeze, now - s.since);
+    trace(video, now);
 
     const ms = clock(video);
 
@@ -109,7 +124,7 @@ function monitor() {
     return { samples: s.samples, advanced: s.advanced, freeze: s.freeze,
       jumps: s.jumps, waiting: s.waiting, unreadable: s.bad,
       clocks: new Set(s.clocks).size, lag: lags[lags.length >> 1] ?? -1,
-      lagMax: lags[lags.length - 1] ?? -1 };
+      lagMax: lags[lags.length - 1] ?? -1, trace: s.trace };
   };
 
   reset();
