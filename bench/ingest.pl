@@ -8,15 +8,14 @@ use warnings;
 use Time::HiRes qw(sleep);
 
 sub measure {
-    my ($ng) = @_;
-    my $n = $Bench::PUBLISHERS;
+    my ($ng, $n, $media, $seconds) = @_;
     my $idle = Bench::memory($ng);
-    my $push = Bench::push_streams($ng, $n);
+    my $push = Bench::push_streams($ng, $n, media => $media);
 
     sleep 4;
 
     my $before = Bench::cpu($ng);
-    sleep $Bench::SECONDS;
+    sleep $seconds;
     my $cpu = Bench::cpu($ng) - $before;
     my $memory = Bench::memory($ng);
     my $got = $push->stop;
@@ -25,26 +24,44 @@ sub measure {
         if $got->{lost} || $got->{refused};
 
     return {
-        cpu    => $cpu / $n / ($Bench::SECONDS / 60),
+        cpu    => $cpu / $n / ($seconds / 60),
         memory => ($memory - $idle) / $n,
-        rate   => $got->{bytes} * 8 / $n / $got->{seconds} / 1e6,
     };
 }
 
-return sub {
-    my $size = int($Bench::PUBLISHERS * 24 + 128) . 'm';
-    my $server = Bench::ours(size => $size);
-    my $ours = measure($server);
+# MB that the store needs for each publisher, for as long as we measure
+sub compare {
+    my ($n, $media, $mb, $seconds) = @_;
+    my $server = Bench::ours(size => int($n * $mb + 128) . 'm');
+    my $ours = measure($server, $n, $media, $seconds);
 
     $server->stop;
     $server = Bench::nginx_rtmp();
 
-    my $ref = measure($server);
+    my $ref = measure($server, $n, $media, $seconds);
 
     $server->stop;
 
-    Bench::row("ingest: CPU s a publisher-minute ($Bench::PUBLISHERS)",
+    return ($ours, $ref);
+}
+
+return sub {
+    my $n = $Bench::PUBLISHERS;
+    my ($ours, $ref) = compare($n, 'av', 24, $Bench::SECONDS);
+
+    Bench::row("ingest: CPU s a publisher-minute ($n)",
         ours => $ours->{cpu}, ref => $ref->{cpu}, limit => 0.6, unit => 's');
     Bench::row('ingest: memory outside the store a publisher',
         ours => $ours->{memory}, limit => 160, unit => 'kB');
+
+    for (['high', '1080p60, 6 Mb/s', int($n / 4) || 1, 52],
+        ['low', '240p30, 300 kb/s', $n, 24])
+    {
+        my ($media, $what, $count, $mb) = @$_;
+
+        ($ours, $ref) = compare($count, $media, $mb, $Bench::SECONDS * 0.4);
+
+        Bench::row("  the same of $what ($count)", ours => $ours->{cpu},
+            ref => $ref->{cpu}, unit => 's');
+    }
 };

@@ -19,7 +19,7 @@ use Live::Encoder;
 use Live::Nginx qw(wait_for write_file);
 
 my $ng = Live::Nginx->new(workers => 4, conf => <<'EOC')->start;
-live { live_store %%STORE%% 128m; }
+live { live_store %%STORE%% 160m; }
 stream {
     live_publish_auth off;
     server { listen 127.0.0.1:%%PORT_muxed%%; live_rtmp; }

@@ -250,6 +250,31 @@ ok($took > 6.8 && $took < 8, "after the same time ($took s)");
 is($ng->get('http', '/live/a/v0/index.m3u8')->status, 200,
     'plain reloads go on');
 
+# --- two kinds of time-out for the same media
+
+$w2->do('claim d v0a0');
+$w2->do("part only=v0") for 1 .. 2;
+$w2->do('live');
+
+# both in one worker, the one that waits longer first
+my ($long, $short);
+my %by_pid;
+for (1 .. 40) {
+    my $one = $ng->http('http', timeout => 20);
+    my $pid = $one->request(GET => '/live/d/v0/index.m3u8')->header('X-Pid');
+    push @{ $by_pid{$pid} }, $one;
+    ($long, $short) = @{ $by_pid{$pid} };
+    last if $short;
+}
+$long->send(GET => '/live/d/a0/index.m3u8?_HLS_msn=0&_HLS_part=0');
+wait_for(sub { waiting() == 1 }, 5, 'the first');
+$short->send(GET => '/live/d/a0/index.m3u8');
+wait_for(sub { waiting() == 2 }, 5, 'the second');
+is($short->read_response(timeout => 15)->status, 503,
+    'a plain request for a track without media gives up');
+ok(!$long->readable(0), 'before a blocking one that came earlier');
+is($long->read_response(timeout => 15)->status, 503, 'which does, then');
+
 # --- a stream that does not begin
 
 $w2->do('claim c v0');

@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::INET;
+use Sys::Hostname ();
 use Test::More;
 
 use Live::Nginx qw(wait_for);
@@ -43,6 +44,12 @@ http {
         listen 127.0.0.1:%%PORT_realip%%;
         set_real_ip_from 127.0.0.1;
         real_ip_header X-Any;
+        location /status { live_status; }
+    }
+
+    server {
+        listen 127.0.0.1:%%PORT_named%%;
+        server_name tv.example;
         location /status { live_status; }
     }
 
@@ -83,6 +90,12 @@ is(status('http', '/status', headers => { Host => 'localhost:80', Origin => 'htt
 is(status('http', '/status', headers => { Host => 'localhost:80', Origin => 'http://localhost:80' }), 200,
     'but a page of this server');
 is(status('realip', '/status', headers => { 'X-Any' => '10.0.0.1' }), 403, 'the address is realip\'s');
+
+is(status('http', '/status', headers => { Host => $_ }), 403, "a name that anybody may give it: $_")
+    for 'rebound.example:80', 'localhost.evil.example', '127.0.0.1.evil.example', 'xlocalhost';
+is(status('http', '/status', headers => { Host => $_ }), 200, "a name of this machine: $_")
+    for '127.0.0.1:80', 'LOCALHOST', '[::1]:8080', 'app.localhost', Sys::Hostname::hostname();
+is(status('named', '/status', headers => { Host => 'tv.example' }), 200, 'or the server\'s');
 
 like($ng->get('http', '/status', headers => { Via => 'x' })->body,
     qr/"status":403.*Only this machine may ask/, 'a clear body');

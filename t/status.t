@@ -355,8 +355,8 @@ sub refused {
     my $sum = 0;
     $sum += $_ for values %$by;
 
-    is_deeply([ sort keys %$by ], [ qw(auth bad_request busy full) ],
-        'refusals have four reasons');
+    is_deeply([ sort keys %$by ], [ qw(auth bad_request busy drain full) ],
+        'refusals have five reasons');
     is($sum, 1, 'one publisher was refused') or diag(explain($by));
 }
 

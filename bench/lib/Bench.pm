@@ -23,7 +23,7 @@ use Time::HiRes qw(sleep time);
 
 use Live::Nginx qw(wait_for read_file repo_dir);
 
-our $SECONDS = $ENV{BENCH_SECONDS} // 12;
+our $SECONDS = $ENV{BENCH_SECONDS} // 10;
 our $PUBLISHERS = $ENV{BENCH_PUBLISHERS} // 40;
 our $VIEWERS = $ENV{BENCH_VIEWERS} // 1000;
 our $MANY = $ENV{BENCH_MANY} // 10000;
@@ -46,6 +46,20 @@ END {
 
 # ---- servers
 
+# What README.md recommends for many viewers, for all sides; sendfile is for the
+# references' files. With tcp_nopush, too, as in Debian's nginx.conf, plain HLS
+# from files costs about 10 % less; nothing of ours uses it.
+my $TUNED = <<"EOC";
+sendfile on;
+    access_log off;
+    keepalive_requests 10000000;
+    connection_pool_size 2k;
+    request_pool_size 6k;
+
+    ssl_certificate $SHM/cert.pem;
+    ssl_certificate_key $SHM/key.pem;
+EOC
+
 my $EVENTS = <<'EOC';
 worker_rlimit_nofile %%FILES%%;
 events { worker_connections %%CONNECTIONS%%; }
@@ -63,7 +77,7 @@ sub _nginx {
         log_level => 'notice',
         modules   => $opt{modules},
         vars      => { FILES => $files, CONNECTIONS => $files - 200,
-            SHM => _shm(), %{ $opt{vars} // {} } },
+            SHM => _shm(), TUNED => $TUNED, %{ $opt{vars} // {} } },
         conf      => "%%GLOBALS%%\n$EVENTS$opt{conf}",
     );
 
@@ -71,8 +85,13 @@ sub _nginx {
 }
 
 sub _shm {
+    return $SHM if -d $SHM;
+
     make_path($SHM);
     chmod 0755, $SHM;
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+        . "-nodes -days 2 -subj /CN=localhost -keyout $SHM/key.pem "
+        . "-out $SHM/cert.pem 2> /dev/null") == 0 or die "no certificate\n";
 
     return $SHM;
 }
@@ -95,11 +114,11 @@ stream {
 }
 http {
     %%HTTP%%
-    access_log off;
-    keepalive_requests 10000000;
+    %%TUNED%%
 
     server {
         listen 127.0.0.1:%%PORT_http%% backlog=4096;
+        listen 127.0.0.1:%%PORT_https%% ssl http2 backlog=4096;
         location /live/ { live_hls; live_token off; }
         location = /status { live_status; }
     }
@@ -129,12 +148,11 @@ rtmp {
 }
 http {
     %%HTTP%%
-    access_log off;
-    sendfile on;
-    keepalive_requests 10000000;
+    %%TUNED%%
     types { application/vnd.apple.mpegurl m3u8; video/mp2t ts; }
     server {
         listen 127.0.0.1:%%PORT_http%% backlog=4096;
+        listen 127.0.0.1:%%PORT_https%% ssl http2 backlog=4096;
         root %%SHM%%;
     }
 }
@@ -145,13 +163,62 @@ sub static {
     return _nginx(modules => [], conf => <<'EOC');
 http {
     %%HTTP%%
-    access_log off;
-    sendfile on;
-    keepalive_requests 10000000;
+    %%TUNED%%
     types { application/vnd.apple.mpegurl m3u8; video/mp4 m4s; }
     server {
         listen 127.0.0.1:%%PORT_http%% backlog=4096;
         root %%SHM%%;
+    }
+}
+EOC
+}
+
+# What many idle members take little memory with, for both sides of a chat.
+my $SMALL = <<'EOC';
+connection_pool_size 256;
+        request_pool_size 2k;
+        client_header_buffer_size 512;
+EOC
+
+sub chat {
+    return _nginx(vars => { SMALL => $SMALL }, conf => <<'EOC');
+live { live_store %%STORE%% 256m; live_chat_buffer 64m; }
+http {
+    %%HTTP%%
+    %%TUNED%%
+    live_token off;
+    live_chat_rate off;
+
+    server {
+        listen 127.0.0.1:%%PORT_http%% backlog=4096;
+        listen 127.0.0.1:%%PORT_slow%% backlog=4096 sndbuf=8k;
+        %%SMALL%%
+        location /chat/ { live_chat; }
+    }
+}
+EOC
+}
+
+# Messages beyond the buffer's length would be dropped in a flood.
+sub nchan {
+    return _nginx(
+        modules => ['/usr/lib/nginx/modules/ngx_nchan_module.so'],
+        vars => { SMALL => $SMALL }, conf => <<'EOC');
+http {
+    %%HTTP%%
+    %%TUNED%%
+    nchan_shared_memory_size 256m;
+
+    server {
+        listen 127.0.0.1:%%PORT_http%% backlog=4096;
+        %%SMALL%%
+        location ~ ^/chat/(\w+)$ {
+            nchan_pubsub websocket;
+            nchan_channel_id $1;
+            nchan_subscriber_first_message newest;
+            nchan_message_buffer_length 10000;
+            nchan_message_timeout 5s;
+        }
     }
 }
 EOC
@@ -163,12 +230,13 @@ sub _pids {
     return grep { defined } $ng->master, $ng->all_workers;
 }
 
-# CPU seconds, user and system, of all processes of a server so far.
+# CPU seconds, user and system, of all processes of a server (or generator) so
+# far.
 sub cpu {
-    my ($ng) = @_;
+    my ($server) = @_;
     my $ticks = 0;
 
-    for my $pid (_pids($ng)) {
+    for my $pid ($server->isa('Bench::Tool') ? $server->pids : _pids($server)) {
         my $stat = eval { read_file("/proc/$pid/stat") } // next;
         my @field = split ' ', $stat =~ s/.*\) //sr;
         $ticks += $field[11] + $field[12];
@@ -192,25 +260,27 @@ sub memory {
 
 # ---- media
 
-# 8 s of H.264 (ultrafast) and AAC, encoded once:
-#   av     720p25, 2.67 Mb/s, 2 s GOPs      video   the same without sound
-#   small  180p25, 0.25 Mb/s, 0.4 s GOPs
+# 8 s of H.264 (ultrafast) and AAC, encoded once; size, frame rate, bit rate,
+# GOP:
 my %MEDIA = (
-    av    => '1280x720 2540k 50 -c:a aac -b:a 128k',
-    video => '1280x720 2540k 50 -an',
-    small => '320x180 200k 10 -c:a aac -b:a 48k',
+    av    => '1280x720 25 2540k 50 -c:a aac -b:a 128k',
+    av30  => '1280x720 30 2540k 60 -c:a aac -b:a 128k',
+    video => '1280x720 25 2540k 50 -an',
+    small => '320x180 25 200k 10 -c:a aac -b:a 48k',
+    low   => '426x240 30 250k 60 -c:a aac -b:a 48k',
+    high  => '1920x1080 60 5870k 120 -c:a aac -b:a 128k',
 );
 
 sub media {
     my ($name) = @_;
-    my ($size, $rate, $gop, $audio) = split ' ', $MEDIA{$name}, 4;
+    my ($size, $fps, $rate, $gop, $audio) = split ' ', $MEDIA{$name}, 5;
     my $file = "$BUILD/bench/$name.flv";
 
     return $file if -s $file;
 
     make_path("$BUILD/bench");
     system('ffmpeg -v error -y -f lavfi -i '
-        . "'testsrc2=s=$size:r=25,noise=alls=12:allf=t' "
+        . "'testsrc2=s=$size:r=$fps,noise=alls=12:allf=t' "
         . '-f lavfi -i sine=f=440:r=48000 -t 8 -c:v libx264 -preset ultrafast '
         . "-tune zerolatency -b:v $rate -maxrate $rate -minrate $rate "
         . "-bufsize 1000k -x264-params nal-hrd=cbr:scenecut=0 -g $gop "
@@ -242,11 +312,19 @@ sub push_streams {
     return $tool;
 }
 
+# The scheme https is HTTP/2 over TLS.
 sub playlist_url {
-    my ($ng, $track) = @_;
+    my ($ng, $track, $scheme) = @_;
 
-    return 'http://127.0.0.1:' . $ng->port('http')
-        . "/live/b0/$track/index.m3u8";
+    return url($ng, "/live/b0/$track/index.m3u8", $scheme);
+}
+
+sub url {
+    my ($ng, $path, $scheme) = @_;
+
+    $scheme //= 'http';
+
+    return "${scheme}://127.0.0.1:" . $ng->port($scheme) . $path;
 }
 
 # Waits until a playlist has this many segments.
@@ -337,6 +415,14 @@ sub ready {
     }
 
     return $self;
+}
+
+# Its processes.
+sub pids {
+    my ($self) = @_;
+    my $list = "/proc/$self->{pid}/task/$self->{pid}/children";
+
+    return ($self->{pid}, split ' ', Live::Nginx::read_file($list));
 }
 
 # Waits for its end; the numbers that it printed.

@@ -1,6 +1,8 @@
 // The page: which stream, the player, and its numbers.
 
+import { showLive } from './livelist.js';
 import { Player } from './player.js';
+import { Source } from './source.js';
 import { Stats } from './stats.js';
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
@@ -23,6 +25,7 @@ const messages = {
 };
 
 el('stream').value = stream;
+showLive(el('live-now'), el('live-list'), stream);
 
 if (ID.test(stream)) {
   watch();
@@ -34,7 +37,7 @@ if (ID.test(stream)) {
 }
 
 function watch() {
-  const player = new Player(video, `/live/${stream}/index.m3u8`);
+  const player = new Player(video, new Source(stream));
   const stats = new Stats(player);
 
   el('stream-name').textContent = stream;

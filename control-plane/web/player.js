@@ -1,7 +1,7 @@
 // Plays one live stream in a video element: hls.js in low-latency mode, or the
 // browser's own player where that is the better one (Safari).
 //
-//   const player = new Player(video, '/live/demo/index.m3u8');
+//   const player = new Player(video, new Source('demo'));
 //   player.addEventListener('state', () => player.state, player.reason);
 //   player.start();  player.goLive();  player.stop();
 //
@@ -9,6 +9,7 @@
 // 'error' (the source is loaded anew), 'ended' (the broadcast is over; plays
 // the next one), 'stopped'.
 
+import { Offline } from './source.js';
 import { LiveSync } from './sync.js';
 
 const RETRY_MS = [500, 1000, 2000, 4000];
@@ -33,10 +34,11 @@ function quickRetries(defaults) {
 }
 
 export class Player extends EventTarget {
-  constructor(video, url) {
+  constructor(video, source) {
     super();
     this.video = video;
-    this.url = url;
+    this.source = source;
+    this.url = '';
     this.state = 'stopped';
     this.reason = '';
     this.engine = '';
@@ -72,6 +74,14 @@ export class Player extends EventTarget {
     }
 
     try {
+      const url = await this.source.url();
+
+      if (run !== this.run) {
+        return;
+      }
+
+      this.url = url;
+
       if (isSafari) {
         this.#native();
         return;
@@ -91,7 +101,14 @@ export class Player extends EventTarget {
       }
 
     } catch (error) {
-      if (run === this.run) {
+      if (run !== this.run) {
+        return;
+      }
+
+      if (error instanceof Offline) {
+        this.#offline();
+
+      } else {
         this.#failed(String(error));
       }
     }
@@ -226,6 +243,10 @@ export class Player extends EventTarget {
         return;
       }
 
+      if (data.response?.code === 401 || data.response?.code === 403) {
+        this.source.forget();
+      }
+
       if (data.response?.code === 404 || data.response?.code === 410) {
         this.#offline();
 
@@ -260,6 +281,11 @@ export class Player extends EventTarget {
 
       try {
         const answer = await fetch(list ?? this.url, { cache: 'no-store' });
+
+        if (answer.status === 401 || answer.status === 403) {
+          this.source.forget();
+          break;
+        }
 
         if (answer.ok && !(await answer.text()).includes('#EXT-X-ENDLIST')) {
           break;

@@ -33,7 +33,7 @@ static ngx_int_t ngx_http_live_status_query(ngx_http_request_t *r,
 static ngx_int_t ngx_http_live_metrics_handler(ngx_http_request_t *r);
 static ngx_http_live_page_t *ngx_http_live_begin(ngx_http_request_t *r,
     ngx_int_t *rc);
-static ngx_int_t ngx_http_live_send(ngx_http_request_t *r, lv_text_t *t,
+static ngx_int_t ngx_http_live_page_send(ngx_http_request_t *r, lv_text_t *t,
     ngx_str_t *type);
 static void ngx_http_live_page_free(void *data);
 
@@ -53,6 +53,13 @@ static ngx_command_t  ngx_http_live_commands[] = {
     { ngx_string("live_metrics"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_live_metrics_directive,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("live_control"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_live_control_directive,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -159,7 +166,7 @@ ngx_http_live_status_handler(ngx_http_request_t *r)
     ngx_live_status_write(&page->text, page->st, &ngx_http_live_node, &query,
                           page->viewers);
 
-    return ngx_http_live_send(r, &page->text, &type);
+    return ngx_http_live_page_send(r, &page->text, &type);
 }
 
 
@@ -222,7 +229,7 @@ ngx_http_live_metrics_handler(ngx_http_request_t *r)
     ngx_live_metrics_write(&page->text, page->st, &ngx_http_live_node,
                            page->viewers);
 
-    return ngx_http_live_send(r, &page->text, &type);
+    return ngx_http_live_page_send(r, &page->text, &type);
 }
 
 
@@ -298,7 +305,23 @@ ngx_http_live_page_free(void *data)
 
 
 static ngx_int_t
-ngx_http_live_send(ngx_http_request_t *r, lv_text_t *t, ngx_str_t *type)
+ngx_http_live_page_send(ngx_http_request_t *r, lv_text_t *t, ngx_str_t *type)
+{
+    ngx_str_t  text;
+
+    if (t->failed) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    text.data = t->data;
+    text.len = t->len;
+
+    return ngx_http_live_send(r, &text, type);
+}
+
+
+ngx_int_t
+ngx_http_live_send(ngx_http_request_t *r, ngx_str_t *text, ngx_str_t *type)
 {
     ngx_buf_t    *b;
     ngx_int_t     rc;
@@ -308,7 +331,7 @@ ngx_http_live_send(ngx_http_request_t *r, lv_text_t *t, ngx_str_t *type)
 
     b = ngx_calloc_buf(r->pool);
 
-    if (b == NULL || t->failed
+    if (b == NULL
         || ngx_live_http_header(r, "Cache-Control", &no_store) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -317,7 +340,7 @@ ngx_http_live_send(ngx_http_request_t *r, lv_text_t *t, ngx_str_t *type)
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_type = *type;
     r->headers_out.content_type_len = type->len;
-    r->headers_out.content_length_n = t->len;
+    r->headers_out.content_length_n = text->len;
 
     rc = ngx_http_send_header(r);
 
@@ -325,8 +348,8 @@ ngx_http_live_send(ngx_http_request_t *r, lv_text_t *t, ngx_str_t *type)
         return rc;
     }
 
-    b->pos = t->data;
-    b->last = t->data + t->len;
+    b->pos = text->data;
+    b->last = text->data + text->len;
     b->memory = 1;
     b->last_buf = (r == r->main) ? 1 : 0;
     b->last_in_chain = 1;

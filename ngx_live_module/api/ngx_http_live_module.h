@@ -10,8 +10,6 @@
 #include "lv_text.h"
 #include "ngx_live_core.h"
 
-#define NGX_LIVE_VERSION  "0.1.0"
-
 /* A page has at most this many streams; the next page is asked for. */
 #define NGX_LIVE_STATUS_LIMIT      100
 #define NGX_LIVE_STATUS_LIMIT_MAX  500
@@ -29,6 +27,14 @@ typedef struct {
     ngx_uint_t  from;           /* directory index to begin at, from 1 */
     ngx_uint_t  limit;
 } ngx_live_status_query_t;
+
+/* Sends a text that outlives the request: no cache keeps it. */
+ngx_int_t ngx_http_live_send(ngx_http_request_t *r, ngx_str_t *text,
+    ngx_str_t *type);
+
+/* ngx_live_control.c */
+char *ngx_live_control_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* `viewers` has lv_stream_count() + 1 places, by directory index. */
 void ngx_live_status_write(lv_text_t *t, lv_store_t *st,

@@ -7,6 +7,8 @@
 
 #include "ngx_http_live_module.h"
 #include "ngx_live_view.h"
+#include "lv_cluster.h"
+#include "lv_room.h"
 
 
 /* A counter, or a gauge (added and taken back), of core/. Entries of one name
@@ -38,6 +40,8 @@ static void ngx_live_metrics_streams(lv_text_t *t, lv_store_t *st,
 static void ngx_live_metrics_sum(lv_store_t *st, const uint32_t *viewers,
     ngx_live_metric_sums_t *sums);
 static void ngx_live_metrics_store(lv_text_t *t, lv_store_t *st);
+static void ngx_live_metrics_rooms(lv_text_t *t, lv_store_t *st);
+static void ngx_live_metrics_control(lv_text_t *t, lv_store_t *st);
 static void ngx_live_metrics_head(lv_text_t *t, const char *name,
     const char *type, const char *help);
 static void ngx_live_metrics_value(lv_text_t *t, const char *name,
@@ -74,6 +78,62 @@ static const ngx_live_metric_t  ngx_live_metrics[] = {
       "ngx_live_publish_refused_total", "reason=\"full\"", NULL },
     { NGX_LIVE_C_PUBLISH_REFUSED_BAD,
       "ngx_live_publish_refused_total", "reason=\"bad_request\"", NULL },
+    { NGX_LIVE_C_PUBLISH_REFUSED_DRAIN,
+      "ngx_live_publish_refused_total", "reason=\"drain\"", NULL },
+
+    { NGX_LIVE_C_PUBLISH_KICKED,
+      "ngx_live_publish_kicked_total", NULL,
+      "Publishers that a command has ended." },
+
+    { NGX_LIVE_C_DECIDE_ACCEPTED,
+      "ngx_live_publish_decisions_total", "result=\"accepted\"",
+      "Decisions about publishers that the control plane was asked for." },
+    { NGX_LIVE_C_DECIDE_REFUSED,
+      "ngx_live_publish_decisions_total", "result=\"refused\"", NULL },
+    { NGX_LIVE_C_DECIDE_REMEMBERED,
+      "ngx_live_publish_decisions_total", "result=\"remembered\"", NULL },
+    { NGX_LIVE_C_DECIDE_FAILED,
+      "ngx_live_publish_decisions_total", "result=\"failed\"", NULL },
+
+    { NGX_LIVE_C_COMMANDS,
+      "ngx_live_control_commands_total", NULL,
+      "Commands of the control plane that were carried out." },
+
+    { NGX_LIVE_C_CHAT_JOINED,
+      "ngx_live_chat_connections_total", NULL,
+      "WebSocket connections that were opened." },
+    { NGX_LIVE_C_CHAT_LEFT,
+      "ngx_live_chat_connections_ended_total", NULL,
+      "WebSocket connections that have ended." },
+    { NGX_LIVE_C_CHAT_RECEIVED,
+      "ngx_live_chat_received_total", NULL,
+      "What members sent, of any kind." },
+    { NGX_LIVE_C_CHAT_ACCEPTED,
+      "ngx_live_chat_accepted_total", NULL,
+      "Messages and actions of members that were accepted." },
+    { NGX_LIVE_C_CHAT_REACTIONS,
+      "ngx_live_chat_reactions_total", NULL,
+      "Reactions of members." },
+    { NGX_LIVE_C_CHAT_REFUSED,
+      "ngx_live_chat_refused_total", "reason=\"rules\"",
+      "What members were refused: by the room's rules or their own rights; "
+      "beyond the rate; not valid." },
+    { NGX_LIVE_C_CHAT_LIMITED,
+      "ngx_live_chat_refused_total", "reason=\"rate\"", NULL },
+    { NGX_LIVE_C_CHAT_BAD,
+      "ngx_live_chat_refused_total", "reason=\"invalid\"", NULL },
+    { NGX_LIVE_C_CHAT_SENT,
+      "ngx_live_chat_deliveries_total", NULL,
+      "What was given to members by rounds; one may hold several messages." },
+    { NGX_LIVE_C_CHAT_WRITES,
+      "ngx_live_chat_writes_total", NULL,
+      "Writes to members' connections." },
+    { NGX_LIVE_C_CHAT_SENT_BYTES,
+      "ngx_live_chat_sent_bytes_total", NULL,
+      "Bytes written to members." },
+    { NGX_LIVE_C_CHAT_SLOW,
+      "ngx_live_chat_closed_slow_total", NULL,
+      "Members closed because they read too slowly." },
 
     { NGX_LIVE_C_INGEST_BYTES,
       "ngx_live_ingest_bytes_total", NULL,
@@ -139,7 +199,13 @@ static const ngx_live_metric_t  ngx_live_metrics[] = {
       "HLS requests that wait for media now." },
     { NGX_LIVE_G_PINNED,
       "ngx_live_hls_pinned_parts", NULL,
-      "Parts that are being sent now, once for each request." }
+      "Parts that are being sent now, once for each request." },
+    { NGX_LIVE_G_CHAT_MEMBERS,
+      "ngx_live_chat_members", NULL,
+      "WebSocket connections that are open." },
+    { NGX_LIVE_G_CHAT_QUEUED,
+      "ngx_live_chat_queued_bytes", NULL,
+      "Bytes that wait for members to read." }
 };
 
 #define NGX_LIVE_METRICS                                                      \
@@ -154,6 +220,8 @@ ngx_live_metrics_write(lv_text_t *t, lv_store_t *st,
     ngx_live_metrics_streams(t, st, viewers);
     ngx_live_metrics_counters(t, st);
     ngx_live_metrics_store(t, st);
+    ngx_live_metrics_rooms(t, st);
+    ngx_live_metrics_control(t, st);
 }
 
 
@@ -179,6 +247,32 @@ ngx_live_metrics_counters(lv_text_t *t, lv_store_t *st)
 
         ngx_live_metrics_value(t, m->name, m->label, n);
     }
+}
+
+
+static void
+ngx_live_metrics_rooms(lv_text_t *t, lv_store_t *st)
+{
+    lv_rooms_stat_t  stat;
+
+    lv_rooms_stat(st, &stat);
+
+    ngx_live_metrics_gauge(t, "ngx_live_chat_rooms",
+                           "Rooms in the store.", stat.rooms_used);
+    ngx_live_metrics_gauge(t, "ngx_live_chat_rooms_max",
+                           "Rooms that it can hold.", stat.rooms);
+    ngx_live_metrics_gauge(t, "ngx_live_chat_buffer_bytes",
+                           "Memory of all rooms.",
+                           (uint64_t) stat.blocks * stat.block_size);
+    ngx_live_metrics_gauge(t, "ngx_live_chat_buffer_free_bytes",
+                           "What is free of it.",
+                           (uint64_t) stat.blocks_free * stat.block_size);
+    ngx_live_metrics_gauge(t, "ngx_live_chat_unsaved_entries",
+                           "Messages and actions that wait for the control "
+                           "plane.", stat.unsaved);
+    ngx_live_metrics_counter(t, "ngx_live_chat_buffer_refused_total",
+                             "Messages refused because all of it waits to be "
+                             "saved.", stat.refused);
 }
 
 
@@ -336,6 +430,48 @@ ngx_live_metrics_store(lv_text_t *t, lv_store_t *st)
     ngx_live_metrics_counter(t, "ngx_live_store_repairs_total",
                              "Times that the store was put right after a "
                              "process died.", stat.repairs);
+}
+
+
+static void
+ngx_live_metrics_control(lv_text_t *t, lv_store_t *st)
+{
+    uint64_t           now;
+    lv_cluster_stat_t  stat;
+
+    lv_cluster_stat(st, &stat);
+    now = ngx_live_now_ms();
+
+    ngx_live_metrics_gauge(t, "ngx_live_draining",
+                           "1: no new publishers are let in.",
+                           stat.draining ? 1 : 0);
+    ngx_live_metrics_gauge(t, "ngx_live_control_up",
+                           "1: the control plane answered the last heartbeat.",
+                           stat.active && stat.up ? 1 : 0);
+    ngx_live_metrics_gauge_ms(t, "ngx_live_control_heartbeat_age_seconds",
+                              "Since the last heartbeat that was answered; 0 "
+                              "before the first one.",
+                              stat.beat_ms && now > stat.beat_ms
+                              ? now - stat.beat_ms : 0);
+    ngx_live_metrics_counter(t, "ngx_live_control_heartbeats_total",
+                             "Heartbeats that were answered.", stat.beats);
+    ngx_live_metrics_counter(t, "ngx_live_control_heartbeats_failed_total",
+                             "Heartbeats that were not.", stat.failures);
+    ngx_live_metrics_gauge(t, "ngx_live_control_keys",
+                           "Signing keys that the control plane has given.",
+                           stat.keys);
+    ngx_live_metrics_gauge(t, "ngx_live_control_revocations",
+                           "Revocations that are in force.",
+                           stat.revocations);
+    ngx_live_metrics_counter(t, "ngx_live_control_revocations_lost_total",
+                             "Revocations that found no room.",
+                             stat.revocations_lost);
+    ngx_live_metrics_gauge(t, "ngx_live_control_events",
+                           "Events that the control plane has not taken yet.",
+                           stat.events);
+    ngx_live_metrics_counter(t, "ngx_live_control_events_lost_total",
+                             "Events that it has not taken in time.",
+                             stat.events_lost);
 }
 
 

@@ -2,13 +2,17 @@
 
 #include "ngx_http_live_module.h"
 #include "ngx_live_view.h"
+#include "lv_cluster.h"
 #include "lv_json.h"
+#include "lv_room.h"
 
 
 static void ngx_live_status_node(lv_json_t *j, lv_store_t *st,
     const ngx_live_node_t *node);
 static void ngx_live_status_workers(lv_json_t *j, lv_store_t *st);
 static void ngx_live_status_store(lv_json_t *j, lv_store_t *st);
+static void ngx_live_status_chat(lv_json_t *j, lv_store_t *st);
+static void ngx_live_status_control(lv_json_t *j, lv_store_t *st);
 static void ngx_live_status_streams(lv_json_t *j, lv_store_t *st,
     const ngx_live_status_query_t *query, const uint32_t *viewers);
 static void ngx_live_status_stream(lv_json_t *j, const ngx_live_view_t *view,
@@ -32,6 +36,8 @@ ngx_live_status_write(lv_text_t *t, lv_store_t *st,
     ngx_live_status_node(&j, st, node);
     ngx_live_status_workers(&j, st);
     ngx_live_status_store(&j, st);
+    ngx_live_status_chat(&j, st);
+    ngx_live_status_control(&j, st);
     ngx_live_status_streams(&j, st, query, viewers);
     lv_json_close(&j, '}');
 
@@ -110,6 +116,82 @@ ngx_live_status_store(lv_json_t *j, lv_store_t *st)
     lv_json_int(j, "slots_max", LV_SLOTS);
     lv_json_int(j, "evicted_segments", (int64_t) stat.evictions);
     lv_json_int(j, "repairs", (int64_t) stat.repairs);
+    lv_json_close(j, '}');
+}
+
+
+static void
+ngx_live_status_chat(lv_json_t *j, lv_store_t *st)
+{
+    lv_rooms_stat_t  stat;
+
+    lv_rooms_stat(st, &stat);
+
+    lv_json_open(j, "chat", '{');
+    lv_json_int(j, "members",
+                (int64_t) lv_gauge_sum(st, NGX_LIVE_G_CHAT_MEMBERS));
+    lv_json_int(j, "rooms", stat.rooms_used);
+    lv_json_int(j, "rooms_max", stat.rooms);
+    lv_json_int(j, "buffer_bytes",
+                (int64_t) stat.blocks * stat.block_size);
+    lv_json_int(j, "buffer_bytes_free",
+                (int64_t) stat.blocks_free * stat.block_size);
+    lv_json_int(j, "entries", (int64_t) stat.entries);
+    lv_json_int(j, "entries_refused", (int64_t) stat.refused);
+    lv_json_int(j, "entries_unsaved", (int64_t) stat.unsaved);
+    lv_json_int(j, "repairs", (int64_t) stat.repairs);
+    lv_json_bool(j, "saving", stat.saving);
+    lv_json_close(j, '}');
+}
+
+
+/* null without a control plane */
+
+static void
+ngx_live_status_control(lv_json_t *j, lv_store_t *st)
+{
+    uint64_t           now;
+    lv_cluster_stat_t  stat;
+
+    lv_cluster_stat(st, &stat);
+    lv_json_bool(j, "draining", stat.draining);
+
+    if (!stat.active) {
+        lv_json_null(j, "control_plane");
+        return;
+    }
+
+    now = ngx_live_now_ms();
+
+    lv_json_open(j, "control_plane", '{');
+    lv_json_bool(j, "up", stat.up);
+    lv_json_int(j, "leader", stat.leader);
+
+    if (stat.beat_ms) {
+        lv_json_int(j, "heartbeat_age_ms",
+                    now > stat.beat_ms ? (int64_t) (now - stat.beat_ms) : 0);
+
+    } else {
+        lv_json_null(j, "heartbeat_age_ms");
+    }
+
+    lv_json_int(j, "heartbeats", (int64_t) stat.beats);
+    lv_json_int(j, "heartbeats_failed", (int64_t) stat.failures);
+
+    if (stat.keys) {
+        lv_json_text(j, "keys_version", stat.keys_version);
+
+    } else {
+        lv_json_null(j, "keys_version");
+    }
+
+    lv_json_int(j, "keys", stat.keys);
+    lv_json_int(j, "revocations_version",
+                (int64_t) stat.revocations_version);
+    lv_json_int(j, "revocations", stat.revocations);
+    lv_json_int(j, "revocations_lost", (int64_t) stat.revocations_lost);
+    lv_json_int(j, "events", stat.events);
+    lv_json_int(j, "events_lost", (int64_t) stat.events_lost);
     lv_json_close(j, '}');
 }
 

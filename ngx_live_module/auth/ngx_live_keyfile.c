@@ -16,7 +16,8 @@
 
 
 typedef struct {
-    ngx_array_t  files;             /* ngx_live_keyfile_t * */
+    ngx_array_t          files;     /* ngx_live_keyfile_t * */
+    ngx_live_keyfile_t  *control;   /* the control plane's, or NULL */
 } ngx_live_auth_conf_t;
 
 
@@ -31,6 +32,7 @@ static u_char *ngx_live_keyfile_read(ngx_live_keyfile_t *kf, ngx_fd_t fd,
 static ngx_int_t ngx_live_keyfile_parse(ngx_live_keyfile_t *kf, lv_str_t bytes,
     ngx_uint_t level, ngx_log_t *log);
 static void ngx_live_keyfile_drop(ngx_live_keyfile_t *kf);
+static void ngx_live_keyfile_refresh(ngx_live_keyfile_t *kf);
 static void ngx_live_keyfile_cleanup(void *data);
 
 
@@ -160,6 +162,45 @@ ngx_live_keyfile_add(ngx_conf_t *cf, ngx_str_t *name, ngx_live_keyfile_e kind)
     }
 
     return kf;
+}
+
+
+ngx_live_keyfile_t *
+ngx_live_keyfile_control(ngx_conf_t *cf)
+{
+    ngx_pool_cleanup_t    *cln;
+    ngx_live_auth_conf_t  *acf;
+
+    acf = (ngx_live_auth_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                                ngx_live_auth_module);
+    if (acf->control) {
+        return acf->control;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->cycle->pool, sizeof(ngx_live_keyfile_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    acf->control = cln->data;
+    ngx_memzero(acf->control, sizeof(ngx_live_keyfile_t));
+    acf->control->kind = NGX_LIVE_KEYFILE_TOKENS;
+    acf->control->control = 1;
+    cln->handler = ngx_live_keyfile_cleanup;
+
+    return acf->control;
+}
+
+
+ngx_uint_t
+ngx_live_keyfile_control_used(ngx_cycle_t *cycle)
+{
+    ngx_live_auth_conf_t  *acf;
+
+    acf = (ngx_live_auth_conf_t *) ngx_get_conf(cycle->conf_ctx,
+                                                ngx_live_auth_module);
+
+    return acf->control != NULL;
 }
 
 
@@ -440,12 +481,66 @@ ngx_live_keyfile_cleanup(void *data)
 }
 
 
+/* The store's keys, when they are others than those that we have. */
+static void
+ngx_live_keyfile_refresh(ngx_live_keyfile_t *kf)
+{
+    u_char       *buf;
+    size_t        len;
+    uint32_t      serial;
+    lv_str_t      text;
+    lv_store_t   *st;
+    const char   *err;
+    lv_keyset_t  *set;
+
+    st = ngx_live_store();
+
+    if (st == NULL || lv_keys_serial(st) == kf->serial) {
+        return;
+    }
+
+    buf = ngx_alloc(LV_KEYSET_SIZE_MAX, ngx_cycle->log);
+
+    if (buf == NULL || lv_keys_get(st, buf, &len, &serial) != LV_OK) {
+        ngx_free(buf);
+        return;
+    }
+
+    kf->serial = serial;
+
+    text.data = buf;
+    text.len = len;
+    set = lv_keyset_load(text, &err);
+
+    if (set == NULL) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "live: the control plane's keys cannot be used: %s",
+                      err);
+
+    } else {
+        ngx_live_keyfile_drop(kf);
+        kf->tokens = set;
+    }
+
+    ngx_free(buf);
+}
+
+
 int
 ngx_live_keyfile_verify(ngx_live_keyfile_t *kf, lv_str_t text,
     ngx_uint_t cached_only, lv_token_result_e *result,
     const lv_token_t **token)
 {
     static lv_token_t  uncached;
+
+    if (kf->control) {
+        ngx_live_keyfile_refresh(kf);
+
+        if (kf->tokens == NULL) {
+            *result = LV_TOKEN_UNKNOWN_KEY;
+            return LV_OK;
+        }
+    }
 
     if (kf->cache == NULL) {
         kf->cache = lv_token_cache_create(NGX_LIVE_KEYFILE_CACHE);

@@ -24,6 +24,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_live_core.h"
+#include "lv_cluster.h"
 #include "lv_keyset.h"
 #include "lv_nodekey.h"
 #include "lv_streamkeys.h"
@@ -46,6 +48,9 @@ typedef struct {
 
     lv_token_cache_t   *cache;      /* of tokens; made at the first use */
 
+    uint32_t            serial;     /* of the store's keys, see below */
+    unsigned            control:1;
+
     struct timespec     mtime;      /* of what was read, or tried, last */
     off_t               size;
     ino_t               inode;
@@ -55,6 +60,14 @@ typedef struct {
 /* The file, loaded; NULL after an error that was logged. */
 ngx_live_keyfile_t *ngx_live_keyfile_add(ngx_conf_t *cf, ngx_str_t *name,
     ngx_live_keyfile_e kind);
+
+/*
+ * No file, but the keys that the control plane has given to the node: looked
+ * up in the store at each use, so that new ones work at once. `used`: whether
+ * the configuration asked for them.
+ */
+ngx_live_keyfile_t *ngx_live_keyfile_control(ngx_conf_t *cf);
+ngx_uint_t ngx_live_keyfile_control_used(ngx_cycle_t *cycle);
 
 /*
  * A directive with one argument, FILE or "off", for a field of type

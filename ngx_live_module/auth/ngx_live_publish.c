@@ -21,16 +21,44 @@ static ngx_int_t ngx_live_publish_token(ngx_live_publish_conf_t *conf,
 static ngx_uint_t ngx_live_publish_is_token(lv_str_t text);
 static ngx_int_t ngx_live_publish_arg(ngx_str_t *args, u_char *buf,
     size_t size, lv_str_t *value);
-static ngx_int_t ngx_live_publish_set_stream(ngx_str_t *id,
-    ngx_live_publish_decision_t *decision);
 static void ngx_live_publish_last_component(ngx_str_t *name, ngx_str_t *id);
 
 
-ngx_conf_enum_t  ngx_live_publish_auth_values[] = {
-    { ngx_string("off"), NGX_LIVE_PUBLISH_OFF },
-    { ngx_string("token"), NGX_LIVE_PUBLISH_TOKEN },
-    { ngx_null_string, 0 }
-};
+char *
+ngx_live_publish_auth_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                *value;
+    ngx_live_publish_conf_t  *pcf;
+
+    pcf = (ngx_live_publish_conf_t *) ((char *) conf + cmd->offset);
+
+    if (pcf->auth != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        pcf->auth = NGX_LIVE_PUBLISH_OFF;
+
+    } else if (ngx_strcmp(value[1].data, "token") == 0) {
+        pcf->auth = NGX_LIVE_PUBLISH_TOKEN;
+
+    } else if (ngx_strncasecmp(value[1].data, (u_char *) "http://", 7) == 0
+               || ngx_strncasecmp(value[1].data, (u_char *) "https://", 8)
+                  == 0)
+    {
+        pcf->auth = NGX_LIVE_PUBLISH_HTTP;
+        pcf->url = value[1];
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
 
 
 void
@@ -46,6 +74,10 @@ void
 ngx_live_publish_conf_merge(ngx_live_publish_conf_t *conf,
     ngx_live_publish_conf_t *prev)
 {
+    if (conf->auth == NGX_CONF_UNSET_UINT) {
+        conf->url = prev->url;
+    }
+
     /* closed unless somebody opens it */
     ngx_conf_merge_uint_value(conf->auth, prev->auth, NGX_LIVE_PUBLISH_TOKEN);
     ngx_conf_merge_ptr_value(conf->stream_keys, prev->stream_keys, NULL);
@@ -72,27 +104,14 @@ ngx_int_t
 ngx_live_publish_decide(ngx_live_publish_conf_t *conf,
     ngx_live_publish_request_t *req, ngx_live_publish_decision_t *decision)
 {
-    ngx_int_t  rc;
-
     ngx_memzero(decision, sizeof(ngx_live_publish_decision_t));
+    ngx_live_media_conf_init(&decision->media);
 
     if (conf->auth == NGX_LIVE_PUBLISH_OFF) {
         return ngx_live_publish_open(req, decision);
     }
 
-    if (ngx_live_limit_blocked(&ngx_live_limit_publish, req->sockaddr)) {
-        decision->reason = "Too many wrong keys came from this address, "
-                           "wait a minute.";
-        return NGX_DECLINED;
-    }
-
-    rc = ngx_live_publish_closed(conf, req, decision);
-
-    if (rc != NGX_OK) {
-        ngx_live_limit_failed(&ngx_live_limit_publish, req->sockaddr);
-    }
-
-    return rc;
+    return ngx_live_publish_closed(conf, req, decision);
 }
 
 
@@ -124,6 +143,54 @@ ngx_live_publish_open(ngx_live_publish_request_t *req,
 }
 
 
+ngx_int_t
+ngx_live_publish_credential(ngx_live_publish_request_t *req, u_char *buf,
+    lv_str_t *text, ngx_str_t *id, ngx_live_publish_decision_t *decision)
+{
+    ngx_memzero(decision, sizeof(ngx_live_publish_decision_t));
+    ngx_live_media_conf_init(&decision->media);
+
+    if (ngx_live_limit_blocked(&ngx_live_limit_publish, req->sockaddr)) {
+        decision->reason = "Too many wrong keys came from this address, "
+                           "wait a minute.";
+        return NGX_DECLINED;
+    }
+
+    /* what stands beside the name comes first; without it the name is it */
+
+    ngx_str_null(id);
+
+    if (req->credential.len) {
+        text->data = req->credential.data;
+        text->len = req->credential.len;
+        ngx_live_publish_last_component(&req->name, id);
+
+    } else if (ngx_live_publish_arg(&req->args, buf, LV_STREAMKEY_MAX, text)
+               == NGX_OK)
+    {
+        ngx_live_publish_last_component(&req->name, id);
+
+    } else {
+        text->data = req->name.data;
+        text->len = req->name.len;
+    }
+
+    if (text->len == 0) {
+        decision->reason = "No stream key was given.";
+
+    } else if (lv_streamkey_hash(*text, decision->owner) != LV_OK) {
+        decision->reason = "The stream key is too long.";
+
+    } else {
+        return NGX_OK;
+    }
+
+    ngx_live_limit_failed(&ngx_live_limit_publish, req->sockaddr);
+
+    return NGX_DECLINED;
+}
+
+
 static ngx_int_t
 ngx_live_publish_closed(ngx_live_publish_conf_t *conf,
     ngx_live_publish_request_t *req, ngx_live_publish_decision_t *decision)
@@ -132,32 +199,9 @@ ngx_live_publish_closed(ngx_live_publish_conf_t *conf,
     lv_str_t    text;
     ngx_str_t   id;
 
-    /* what stands beside the name comes first; without it the name is it */
-
-    ngx_str_null(&id);
-
-    if (req->credential.len) {
-        text.data = req->credential.data;
-        text.len = req->credential.len;
-        ngx_live_publish_last_component(&req->name, &id);
-
-    } else if (ngx_live_publish_arg(&req->args, buf, sizeof(buf), &text)
-               == NGX_OK)
+    if (ngx_live_publish_credential(req, buf, &text, &id, decision)
+        != NGX_OK)
     {
-        ngx_live_publish_last_component(&req->name, &id);
-
-    } else {
-        text.data = req->name.data;
-        text.len = req->name.len;
-    }
-
-    if (text.len == 0) {
-        decision->reason = "No stream key was given.";
-        return NGX_DECLINED;
-    }
-
-    if (lv_streamkey_hash(text, decision->owner) != LV_OK) {
-        decision->reason = "The stream key is too long.";
         return NGX_DECLINED;
     }
 
@@ -167,15 +211,22 @@ ngx_live_publish_closed(ngx_live_publish_conf_t *conf,
         return NGX_OK;
     }
 
-    if (decision->reason) {
-        return NGX_DECLINED;
+    if (decision->reason == NULL) {
+
+        if (conf->token_keys && ngx_live_publish_is_token(text)) {
+
+            if (ngx_live_publish_token(conf, req, text, &id, decision)
+                == NGX_OK)
+            {
+                return NGX_OK;
+            }
+
+        } else {
+            decision->reason = "The stream key is not known.";
+        }
     }
 
-    if (conf->token_keys && ngx_live_publish_is_token(text)) {
-        return ngx_live_publish_token(conf, req, text, &id, decision);
-    }
-
-    decision->reason = "The stream key is not known.";
+    ngx_live_limit_failed(&ngx_live_limit_publish, req->sockaddr);
 
     return NGX_DECLINED;
 }
@@ -327,7 +378,7 @@ ngx_live_publish_arg(ngx_str_t *args, u_char *buf, size_t size,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_live_publish_set_stream(ngx_str_t *id,
     ngx_live_publish_decision_t *decision)
 {

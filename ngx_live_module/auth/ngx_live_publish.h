@@ -1,13 +1,14 @@
 /*
- * Who may publish: live_publish_auth off | token.
+ * Who may publish: live_publish_auth off | token | URL.
  *
  *   off     The last path component of the name is the stream's id, and anyone
  *           who reaches the port may publish.
  *   token   A credential is needed: a stream key from live_stream_keys FILE,
  *           or a token (JSON Web Token) that was signed with a key from
  *           live_token_keys FILE and has "publish" in "can".
+ *   URL     The control plane at http://… or https://… is asked: see cluster/.
  *
- * With `token` a publisher says one of
+ * With a token or a URL a publisher says one of
  *   name = the stream's id, and the credential as "key" or "token" in the
  *          query of the name, of the application, or of tcUrl;
  *   name = the credential (the "stream key" box of encoders). The stream is
@@ -24,16 +25,21 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_live_core.h"
 #include "ngx_live_keyfile.h"
+#include "lv_cluster.h"
 
 #define NGX_LIVE_PUBLISH_OFF    0
 #define NGX_LIVE_PUBLISH_TOKEN  1
+#define NGX_LIVE_PUBLISH_HTTP   2
 
 #define NGX_LIVE_PUBLISH_OWNER  32
 
 /* Part of another module's configuration; set to UNSET by _conf_init(). */
 typedef struct {
     ngx_uint_t           auth;          /* live_publish_auth */
+    ngx_str_t            url;           /* … the URL */
+    void                *endpoint;      /* of that URL; cluster/'s */
     ngx_live_keyfile_t  *stream_keys;   /* live_stream_keys */
     ngx_live_keyfile_t  *token_keys;    /* live_token_keys */
 } ngx_live_publish_conf_t;
@@ -45,6 +51,7 @@ typedef struct {
                                            counts */
     ngx_str_t            credential;    /* given on its own, or empty */
     struct sockaddr     *sockaddr;      /* the peer */
+    socklen_t            socklen;
 } ngx_live_publish_request_t;
 
 typedef struct {
@@ -58,15 +65,19 @@ typedef struct {
 
     int64_t              expires_s;     /* a token's end of life, or 0 */
     const char          *reason;        /* why not; a sentence, no secret */
+    char                 text[LV_CLUSTER_REASON];   /* where it may be */
+
+    /* of the control plane: its name of the broadcast, or ""; settings of
+     * this publish, unset where it has none */
+    char                   broadcast[LV_CLUSTER_BROADCAST];
+    ngx_live_media_conf_t  media;
 } ngx_live_publish_decision_t;
 
 /* live_publish_auth, live_stream_keys, live_token_keys for a module's command
  * table, as NGX_LIVE_MEDIA_COMMANDS in core/. */
 #define NGX_LIVE_PUBLISH_COMMANDS(type, conf, base)                           \
     { ngx_string("live_publish_auth"), (type)|NGX_CONF_TAKE1,                 \
-      ngx_conf_set_enum_slot, conf,                                           \
-      (base) + offsetof(ngx_live_publish_conf_t, auth),                       \
-      ngx_live_publish_auth_values },                                         \
+      ngx_live_publish_auth_set, conf, (base), NULL },                        \
     { ngx_string("live_stream_keys"), (type)|NGX_CONF_TAKE1,                  \
       ngx_live_keyfile_set_slot, conf,                                        \
       (base) + offsetof(ngx_live_publish_conf_t, stream_keys),                \
@@ -76,7 +87,8 @@ typedef struct {
       (base) + offsetof(ngx_live_publish_conf_t, token_keys),                 \
       &ngx_live_keyfile_tokens }
 
-extern ngx_conf_enum_t  ngx_live_publish_auth_values[];
+char *ngx_live_publish_auth_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 void ngx_live_publish_conf_init(ngx_live_publish_conf_t *conf);
 void ngx_live_publish_conf_merge(ngx_live_publish_conf_t *conf,
@@ -86,9 +98,21 @@ char *ngx_live_publish_conf_check(ngx_live_publish_conf_t *conf);
 
 /*
  * NGX_OK: may publish decision->stream. NGX_DECLINED: may not, because of
- * decision->reason. Does not block; counts failures by address.
+ * decision->reason. Does not block; counts failures by address. Not for
+ * NGX_LIVE_PUBLISH_HTTP, which takes its time.
  */
 ngx_int_t ngx_live_publish_decide(ngx_live_publish_conf_t *conf,
     ngx_live_publish_request_t *req, ngx_live_publish_decision_t *decision);
+
+/*
+ * Its first half: no failures too many, a credential (*text, perhaps in buf of
+ * LV_STREAMKEY_MAX bytes) and the stream's name if there is one besides (*id).
+ * decision->owner is the credential's hash then.
+ */
+ngx_int_t ngx_live_publish_credential(ngx_live_publish_request_t *req,
+    u_char *buf, lv_str_t *text, ngx_str_t *id,
+    ngx_live_publish_decision_t *decision);
+ngx_int_t ngx_live_publish_set_stream(ngx_str_t *id,
+    ngx_live_publish_decision_t *decision);
 
 #endif

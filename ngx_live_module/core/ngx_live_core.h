@@ -35,6 +35,8 @@ typedef struct {
     unsigned               used:1;     /* there is a live{} block */
 } ngx_live_core_conf_t;
 
+#define NGX_LIVE_VERSION  "0.1.0"
+
 /* The context of directives inside live{}. */
 #define NGX_LIVE_CONF  0x02000000
 
@@ -89,10 +91,20 @@ typedef void (*ngx_live_second_pt)(lv_store_t *st, uint64_t now_ms);
 ngx_int_t ngx_live_on_dirty(ngx_live_dirty_pt handler);
 /* About once a second, in every worker, exiting ones included. */
 ngx_int_t ngx_live_on_second(ngx_live_second_pt handler);
+/* The worker exits, however (not when it is killed): the store is still there,
+ * connections may still be open. */
+typedef void (*ngx_live_exit_pt)(lv_store_t *st);
+ngx_int_t ngx_live_on_exit(ngx_live_exit_pt handler);
+
+/* The bell rang, or may have been missed; after the handlers above. */
+typedef void (*ngx_live_rung_pt)(lv_store_t *st);
+ngx_int_t ngx_live_on_rung(ngx_live_rung_pt handler);
 
 /* Run by store/ when the bell rang and by its timer. */
 void ngx_live_run_dirty(uint32_t stream);
+void ngx_live_run_rung(void);
 void ngx_live_run_second(void);
+void ngx_live_run_exit(void);
 
 /* Numbers of the counters in the store (lv_counter_add), summed over workers
  * for /metrics. Names are in api/. */
@@ -103,8 +115,10 @@ enum {
     NGX_LIVE_C_PUBLISH_REFUSED_BUSY,
     NGX_LIVE_C_PUBLISH_REFUSED_FULL,
     NGX_LIVE_C_PUBLISH_REFUSED_BAD,
+    NGX_LIVE_C_PUBLISH_REFUSED_DRAIN,
     NGX_LIVE_C_PUBLISH_RESUMED,
     NGX_LIVE_C_PUBLISH_DISPLACED,
+    NGX_LIVE_C_PUBLISH_KICKED,
     NGX_LIVE_C_INGEST_BYTES,
     NGX_LIVE_C_INGEST_FRAMES,
     NGX_LIVE_C_INGEST_DROPPED,
@@ -125,10 +139,29 @@ enum {
     NGX_LIVE_C_TOKEN_LIMITED,
     NGX_LIVE_C_STREAM_ENDED,
     NGX_LIVE_C_FILLED,
+    NGX_LIVE_C_DECIDE_ACCEPTED,
+    NGX_LIVE_C_DECIDE_REFUSED,
+    NGX_LIVE_C_DECIDE_REMEMBERED,
+    NGX_LIVE_C_DECIDE_FAILED,
+    NGX_LIVE_C_COMMANDS,
+    NGX_LIVE_C_CHAT_JOINED,
+    NGX_LIVE_C_CHAT_LEFT,
+    NGX_LIVE_C_CHAT_RECEIVED,
+    NGX_LIVE_C_CHAT_ACCEPTED,
+    NGX_LIVE_C_CHAT_REFUSED,
+    NGX_LIVE_C_CHAT_BAD,
+    NGX_LIVE_C_CHAT_LIMITED,
+    NGX_LIVE_C_CHAT_SENT,
+    NGX_LIVE_C_CHAT_WRITES,
+    NGX_LIVE_C_CHAT_SENT_BYTES,
+    NGX_LIVE_C_CHAT_SLOW,
+    NGX_LIVE_C_CHAT_REACTIONS,
     /* gauges: added and taken back by the same worker (lv_gauge_sum) */
     NGX_LIVE_GAUGES,
     NGX_LIVE_G_WAITING = NGX_LIVE_GAUGES,
     NGX_LIVE_G_PINNED,
+    NGX_LIVE_G_CHAT_MEMBERS,
+    NGX_LIVE_G_CHAT_QUEUED,
     NGX_LIVE_COUNTERS
 };
 

@@ -9,6 +9,8 @@
 static lv_store_t          *ngx_live_store_handle;
 static ngx_live_dirty_pt    ngx_live_dirty_hooks[NGX_LIVE_HOOKS];
 static ngx_live_second_pt   ngx_live_second_hooks[NGX_LIVE_HOOKS];
+static ngx_live_exit_pt     ngx_live_exit_hooks[NGX_LIVE_HOOKS];
+static ngx_live_rung_pt     ngx_live_rung_hooks[NGX_LIVE_HOOKS];
 
 
 lv_store_t *
@@ -74,6 +76,55 @@ ngx_live_on_second(ngx_live_second_pt handler)
 }
 
 
+ngx_int_t
+ngx_live_on_exit(ngx_live_exit_pt handler)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_LIVE_HOOKS; i++) {
+
+        if (ngx_live_exit_hooks[i] == NULL
+            || ngx_live_exit_hooks[i] == handler)
+        {
+            ngx_live_exit_hooks[i] = handler;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_live_on_rung(ngx_live_rung_pt handler)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_LIVE_HOOKS; i++) {
+
+        if (ngx_live_rung_hooks[i] == NULL
+            || ngx_live_rung_hooks[i] == handler)
+        {
+            ngx_live_rung_hooks[i] = handler;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+void
+ngx_live_run_rung(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_LIVE_HOOKS && ngx_live_rung_hooks[i]; i++) {
+        ngx_live_rung_hooks[i](ngx_live_store_handle);
+    }
+}
+
+
 void
 ngx_live_run_dirty(uint32_t stream)
 {
@@ -95,5 +146,20 @@ ngx_live_run_second(void)
 
     for (i = 0; i < NGX_LIVE_HOOKS && ngx_live_second_hooks[i]; i++) {
         ngx_live_second_hooks[i](ngx_live_store_handle, now);
+    }
+}
+
+
+void
+ngx_live_run_exit(void)
+{
+    ngx_uint_t  i;
+
+    if (ngx_live_store_handle == NULL) {
+        return;
+    }
+
+    for (i = 0; i < NGX_LIVE_HOOKS && ngx_live_exit_hooks[i]; i++) {
+        ngx_live_exit_hooks[i](ngx_live_store_handle);
     }
 }

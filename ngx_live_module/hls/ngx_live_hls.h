@@ -28,7 +28,7 @@
 #define NGX_LIVE_HLS_START_WAIT   5000  /* ms that a playlist request waits for
                                            a stream to have its first GOP */
 #define NGX_LIVE_HLS_WAITS        64    /* waiting requests a connection */
-#define NGX_LIVE_HLS_WAKE_BATCH   256   /* answered in one turn of the loop */
+#define NGX_LIVE_HLS_WAKE_BATCH   64    /* answered in one turn of the loop */
 
 #define NGX_LIVE_HLS_GONE         410   /* nginx has no name for it */
 

@@ -328,7 +328,16 @@ ngx_int_t
 ngx_live_hls_process(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx)
 {
     uint32_t             state;
+    lv_token_result_e    result;
     ngx_live_hls_find_t  f;
+
+    if (ctx->waited && !ngx_live_http_token_still(r, &result)) {
+        return ngx_live_hls_error(r, result == LV_TOKEN_REVOKED
+                                     ? NGX_HTTP_FORBIDDEN
+                                     : NGX_HTTP_UNAUTHORIZED,
+                                  lv_token_result_name(result),
+                                  lv_token_result_text(result));
+    }
 
     ngx_memzero(&f, sizeof(ngx_live_hls_find_t));
 

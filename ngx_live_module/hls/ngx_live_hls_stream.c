@@ -139,7 +139,7 @@ ngx_live_hls_stream_second(lv_store_t *st, uint64_t now_ms)
         if (ngx_time() - hs->used > NGX_LIVE_HLS_IDLE) {
 
             if (hs->watched) {
-                lv_stream_unwatch(st, hs->stream);
+                lv_stream_unwatch(st, hs->stream, hs->gen);
             }
 
             ngx_live_hls_stream_free(hs);

@@ -1,14 +1,16 @@
 /*
  * Requests that wait: blocking playlist reloads and hinted parts.
  *
- * Requests of one stream that wait for the same (rendition, msn, part) are a
- * group, one to three of which live at a time; to join is to append to a
+ * Requests of one stream that wait for the same (rendition, msn, part) as long
+ * are a group, one to three of which live at a time; to join is to append to a
  * queue. A ring of the stream's bell looks at each group once; a group whose
  * media has come goes as a whole to the queue of groups to be woken, whose
  * requests are answered in batches, so that other connections get their turn.
  * All of a group have the same time-out, so the queue's order is that of the
- * deadlines, and one timer, for the first of them, will do. Those that time
- * out are moved to a group of their own, which is woken in the same way.
+ * deadlines, and one timer, for the first of them, will do. A request that was
+ * woken and waits again keeps its deadline, and goes in front of those that
+ * came meanwhile. Those that time out are moved to a group of their own, which
+ * is woken in the same way.
  *
  * The timers are not cancelable: a worker that shuts down answers those who
  * wait before it exits.
@@ -25,6 +27,7 @@ struct ngx_live_hls_group_s {
     ngx_uint_t              rendition;
     uint32_t                msn;
     uint32_t                part;
+    ngx_msec_t              timeout;
     ngx_event_t             timer;
 };
 
@@ -277,7 +280,7 @@ ngx_live_hls_group_alloc(void)
 
 static ngx_live_hls_group_t *
 ngx_live_hls_group(ngx_live_hls_stream_t *hs, ngx_uint_t rendition,
-    uint32_t msn, uint32_t part)
+    uint32_t msn, uint32_t part, ngx_msec_t timeout)
 {
     ngx_queue_t           *q;
     ngx_live_hls_group_t  *g;
@@ -288,7 +291,9 @@ ngx_live_hls_group(ngx_live_hls_stream_t *hs, ngx_uint_t rendition,
     {
         g = ngx_queue_data(q, ngx_live_hls_group_t, queue);
 
-        if (g->rendition == rendition && g->msn == msn && g->part == part) {
+        if (g->rendition == rendition && g->msn == msn && g->part == part
+            && g->timeout == timeout)
+        {
             return g;
         }
     }
@@ -302,9 +307,40 @@ ngx_live_hls_group(ngx_live_hls_stream_t *hs, ngx_uint_t rendition,
     g->rendition = rendition;
     g->msn = msn;
     g->part = part;
+    g->timeout = timeout;
     ngx_queue_insert_tail(&hs->groups, &g->queue);
 
     return g;
+}
+
+
+/* By deadline; of two that have the same one, the first to come. */
+static void
+ngx_live_hls_group_join(ngx_live_hls_group_t *g, ngx_live_hls_ctx_t *ctx)
+{
+    ngx_queue_t         *q;
+    ngx_msec_int_t       left;
+    ngx_live_hls_ctx_t  *before;
+
+    for (q = ngx_queue_last(&g->waiters);
+         q != ngx_queue_sentinel(&g->waiters);
+         q = ngx_queue_prev(q))
+    {
+        before = ngx_queue_data(q, ngx_live_hls_ctx_t, queue);
+
+        if ((ngx_msec_int_t) (ctx->deadline - before->deadline) >= 0) {
+            break;
+        }
+    }
+
+    ngx_queue_insert_after(q, &ctx->queue);
+    ctx->group = g;
+    ctx->queued = 1;
+
+    if (q == ngx_queue_sentinel(&g->waiters)) {
+        left = (ngx_msec_int_t) (ctx->deadline - ngx_current_msec);
+        ngx_add_timer(&g->timer, (ngx_msec_t) ngx_max(left, 1));
+    }
 }
 
 
@@ -403,6 +439,75 @@ ngx_live_hls_wake_all(ngx_live_hls_stream_t *hs)
 }
 
 
+static ngx_inline void
+ngx_live_hls_prefetch(void *data, size_t size)
+{
+    size_t  i;
+
+    for (i = 0; i < size; i += 64) {
+        __builtin_prefetch((u_char *) data + i);
+    }
+}
+
+
+/*
+ * What a request touches has left the processor's caches while it waited, and
+ * with a thousand of them each look at memory would be waited for. So it is
+ * asked for while those in front are being answered, one pointer further with
+ * each: the fourth behind `q` is found through the third, and so on.
+ */
+static void
+ngx_live_hls_ahead(ngx_live_hls_group_t *g, ngx_queue_t *q)
+{
+    ngx_uint_t           i;
+    ngx_pool_t          *pool;
+    ngx_connection_t    *c;
+    ngx_live_hls_ctx_t  *ctx;
+    ngx_http_request_t  *r;
+
+    for (i = 1; i <= 4; i++) {
+        q = ngx_queue_next(q);
+
+        if (q == ngx_queue_sentinel(&g->waiters)) {
+            return;
+        }
+
+        if (i == 4) {
+            ngx_live_hls_prefetch(ngx_queue_data(q, ngx_live_hls_ctx_t,
+                                                 queue),
+                                  sizeof(ngx_live_hls_ctx_t));
+            return;
+        }
+
+        ctx = ngx_queue_data(q, ngx_live_hls_ctx_t, queue);
+        r = ctx->request;
+
+        if (i == 3) {
+            ngx_live_hls_prefetch(r, sizeof(ngx_http_request_t));
+            continue;
+        }
+
+        c = r->connection;
+        pool = r->pool;
+
+        if (i == 2) {
+            ngx_live_hls_prefetch(c, sizeof(ngx_connection_t));
+            ngx_live_hls_prefetch(pool, sizeof(ngx_pool_t));
+            ngx_live_hls_prefetch(r->headers_out.headers.part.elts,
+                                  4 * sizeof(ngx_table_elt_t));
+            __builtin_prefetch(r->ctx);
+            continue;
+        }
+
+        ngx_live_hls_prefetch(c->log, sizeof(ngx_log_t));
+        ngx_live_hls_prefetch(c->read, sizeof(ngx_event_t));
+        ngx_live_hls_prefetch(c->write, sizeof(ngx_event_t));
+        __builtin_prefetch(r->http_connection);
+        ngx_live_hls_prefetch(pool->current->d.last, 1024);
+    }
+}
+
+
 static void
 ngx_live_hls_wake(ngx_live_hls_ctx_t *ctx)
 {
@@ -443,6 +548,7 @@ ngx_live_hls_wake_handler(ngx_event_t *ev)
         q = ngx_queue_head(&ngx_live_hls_ready);
         g = ngx_queue_data(q, ngx_live_hls_group_t, queue);
         q = ngx_queue_head(&g->waiters);
+        ngx_live_hls_ahead(g, q);
         ngx_live_hls_wake(ngx_queue_data(q, ngx_live_hls_ctx_t, queue));
     }
 
@@ -489,7 +595,6 @@ ngx_live_hls_wait(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_find_t *f, uint32_t msn, uint32_t part, ngx_msec_t timeout)
 {
     ngx_int_t               rc;
-    ngx_msec_int_t          left;
     ngx_live_hls_group_t   *g;
     ngx_live_hls_stream_t  *hs;
 
@@ -526,7 +631,7 @@ ngx_live_hls_wait(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    g = ngx_live_hls_group(hs, f->rendition, msn, part);
+    g = ngx_live_hls_group(hs, f->rendition, msn, part, timeout);
 
     if (g == NULL
         || (!ctx->waited
@@ -541,21 +646,14 @@ ngx_live_hls_wait(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->group = g;
-    ctx->queued = 1;
-    ngx_queue_insert_tail(&g->waiters, &ctx->queue);
+    ngx_live_hls_group_join(g, ctx);
     ngx_live_count(NGX_LIVE_G_WAITING, 1);
-
-    if (!g->timer.timer_set) {
-        left = (ngx_msec_int_t) (ctx->deadline - ngx_current_msec);
-        ngx_add_timer(&g->timer, (ngx_msec_t) ngx_max(left, 1));
-    }
 
     /* Interest first, then a second look: what comes from now on rings, what
      * came meanwhile is seen here. */
 
     if (!hs->watched) {
-        lv_stream_watch(f->st, f->s);
+        lv_stream_watch(f->st, f->s, f->gen);
         hs->watched = 1;
     }
 

@@ -52,7 +52,11 @@ typedef struct {
     /* from a verified token, otherwise empty */
     ngx_str_t                sub;
     ngx_str_t                jti;
+    ngx_str_t                name;
+    ngx_str_t                role;
+    ngx_uint_t               can;       /* LV_TOKEN_WATCH | ... */
     int64_t                  exp_s;
+    int64_t                  iat_s;
     uint32_t                 sessions;
 
     ngx_str_t                stream;    /* that it was checked for */
@@ -76,6 +80,7 @@ typedef struct ngx_live_http_conf_s {
     ngx_array_t            *cors;       /* ngx_str_t; NULL: off */
     ngx_uint_t              cors_any;   /* "*" */
     ngx_flag_t              live;       /* has a handler of ours */
+    ngx_flag_t              late;       /* which takes a token later, too */
 } ngx_live_http_conf_t;
 
 /* whether some location is live, in any server and in this one */
@@ -91,6 +96,9 @@ extern ngx_module_t  ngx_http_live_auth_module;
 
 /* Marks the location that is being configured as live. NGX_CONF_OK. */
 char *ngx_live_http_location(ngx_conf_t *cf);
+/* The same, and a request without a token is let in: its handler waits for one
+ * and has it checked by ngx_live_http_token_verify(). */
+char *ngx_live_http_location_late(ngx_conf_t *cf);
 
 /* The context, also behind an internal redirect; NULL: none. */
 ngx_live_http_ctx_t *ngx_live_http_ctx(ngx_http_request_t *r);
@@ -110,6 +118,9 @@ ngx_int_t ngx_live_http_problem(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_live_http_header(ngx_http_request_t *r, const char *key,
     ngx_str_t *value);
 
+/* Whether a token is needed here, early or late. */
+ngx_uint_t ngx_live_http_token_needed(ngx_http_request_t *r);
+
 /*
  * Verifies a token that did not come with the request's header (the first
  * message of a WebSocket), with the location's keys and the limits by
@@ -118,6 +129,13 @@ ngx_int_t ngx_live_http_header(ngx_http_request_t *r, const char *key,
  */
 ngx_int_t ngx_live_http_token_verify(ngx_http_request_t *r, ngx_str_t *token,
     ngx_str_t *stream, ngx_uint_t can, lv_token_result_e *result);
+
+/*
+ * For whoever has waited since the token was checked: is it still good? False:
+ * it has been revoked, or is over.
+ */
+ngx_uint_t ngx_live_http_token_still(ngx_http_request_t *r,
+    lv_token_result_e *result);
 
 /*
  * For handlers that find the stream in the path: "stream=" may have made the
@@ -135,6 +153,9 @@ ngx_uint_t ngx_live_http_token_is_for(ngx_http_request_t *r, lv_str_t stream);
  */
 ngx_int_t ngx_live_http_node_check(ngx_http_request_t *r,
     const char **detail);
+/* The same with that key, where the location has none of its own. */
+ngx_int_t ngx_live_http_node_check_key(ngx_http_request_t *r,
+    ngx_live_keyfile_t *key, const char **detail);
 
 /* ---- the parts of the module, called by ngx_live_http_auth.c ------------ */
 
@@ -156,6 +177,12 @@ void ngx_live_http_redact_header(ngx_http_request_t *r,
 
 /* ngx_live_http_token.c */
 ngx_int_t ngx_live_http_token_access(ngx_http_request_t *r);
+
+/* ngx_live_http_use.c: a lv_token_use_t's revoked, ctx is the use */
+bool ngx_live_http_token_revoked(void *ctx, const lv_token_t *token);
+/* Counts who uses a token that has an id; false: too many others do. */
+ngx_uint_t ngx_live_http_token_session(ngx_http_request_t *r,
+    const lv_token_t *token, lv_str_t stream);
 
 /* ngx_live_http_cors.c */
 ngx_int_t ngx_live_http_cors_filter_init(ngx_conf_t *cf);

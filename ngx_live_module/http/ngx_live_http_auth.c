@@ -162,6 +162,7 @@ ngx_live_http_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (clcf->noname) {
         conf->live |= prev->live;
+        conf->late |= prev->late;
     }
 
     if (conf->token == NULL && !conf->live) {
@@ -184,10 +185,12 @@ ngx_live_http_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (conf->token_keys == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"live_token on\" needs \"live_token_keys\"%s%V",
-                      clcf->name.len ? " in location " : "", &clcf->name);
-        return NGX_CONF_ERROR;
+        /* whether there is one is known when all has been read */
+        conf->token_keys = ngx_live_keyfile_control(cf);
+
+        if (conf->token_keys == NULL) {
+            return NGX_CONF_ERROR;
+        }
     }
 
     if (conf->token->stream == NULL && (clcf->named
@@ -273,6 +276,18 @@ ngx_live_http_location(ngx_conf_t *cf)
     conf->live = 1;
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_live_http_location_late(ngx_conf_t *cf)
+{
+    ngx_live_http_conf_t  *conf;
+
+    conf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_live_auth_module);
+    conf->late = 1;
+
+    return ngx_live_http_location(cf);
 }
 
 

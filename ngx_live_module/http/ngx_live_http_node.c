@@ -18,6 +18,7 @@ static ngx_int_t ngx_live_http_node_zone_init(ngx_shm_zone_t *zone,
 static ngx_int_t ngx_live_http_node_signed(ngx_http_request_t *r,
     ngx_live_keyfile_t *kf, const char **detail);
 static ngx_uint_t ngx_live_http_node_local(ngx_http_request_t *r);
+static ngx_uint_t ngx_live_http_node_host(ngx_http_request_t *r);
 static ngx_uint_t ngx_live_http_node_forwarded(ngx_table_elt_t *h);
 static ngx_uint_t ngx_live_http_node_foreign(ngx_http_request_t *r,
     ngx_str_t *origin);
@@ -81,12 +82,24 @@ ngx_live_http_node_zone_init(ngx_shm_zone_t *zone, void *data)
 ngx_int_t
 ngx_live_http_node_check(ngx_http_request_t *r, const char **detail)
 {
+    return ngx_live_http_node_check_key(r, NULL, detail);
+}
+
+
+ngx_int_t
+ngx_live_http_node_check_key(ngx_http_request_t *r, ngx_live_keyfile_t *key,
+    const char **detail)
+{
     ngx_live_http_conf_t  *conf;
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_live_auth_module);
 
     if (conf->node_key) {
-        return ngx_live_http_node_signed(r, conf->node_key, detail);
+        key = conf->node_key;
+    }
+
+    if (key) {
+        return ngx_live_http_node_signed(r, key, detail);
     }
 
     if (ngx_live_http_node_local(r)) {
@@ -159,7 +172,9 @@ ngx_live_http_node_signed(ngx_http_request_t *r, ngx_live_keyfile_t *kf,
 /*
  * A peer on this machine may be a proxy that speaks for somebody else; then
  * something in the request says so. And a web page in a browser on this
- * machine is not the one who sits there: its requests name another origin.
+ * machine is not the one who sits there: its requests name another origin, or,
+ * when its own name was made to mean this machine (DNS rebinding), a host that
+ * is not this one's.
  */
 static ngx_uint_t
 ngx_live_http_node_local(ngx_http_request_t *r)
@@ -182,6 +197,10 @@ ngx_live_http_node_local(ngx_http_request_t *r)
     if (len == 4 ? ip[0] != 127
                  : len == 16 && ngx_memcmp(ip, loopback, 16) != 0)
     {
+        return 0;
+    }
+
+    if (!ngx_live_http_node_host(r)) {
         return 0;
     }
 
@@ -213,6 +232,49 @@ ngx_live_http_node_local(ngx_http_request_t *r)
             return 0;
         }
     }
+}
+
+
+/* Names that nobody else can give to this machine: none, an address, localhost,
+ * its host name, the server's name. nginx has them in lower case, no port. */
+static ngx_uint_t
+ngx_live_http_node_host(ngx_http_request_t *r)
+{
+    ngx_str_t                  host, names[3];
+    ngx_uint_t                 i;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    static ngx_str_t  local = ngx_string(".localhost");
+
+    host = r->headers_in.server;
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+
+    ngx_str_set(&names[0], "localhost");
+    names[1] = ngx_cycle->hostname;
+    names[2] = cscf->server_name;
+
+    if (host.len == 0 || host.data[0] == '['
+        || ngx_inet_addr(host.data, host.len) != INADDR_NONE)
+    {
+        return 1;
+    }
+
+    if (host.len > local.len
+        && ngx_strncmp(host.data + host.len - local.len, local.data, local.len)
+           == 0)
+    {
+        return 1;
+    }
+
+    for (i = 0; i < sizeof(names) / sizeof(ngx_str_t); i++) {
+        if (host.len == names[i].len
+            && ngx_strncasecmp(host.data, names[i].data, host.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -86,6 +86,11 @@ ngx_live_http_token_access(ngx_http_request_t *r)
     }
 
     if (!ngx_live_http_token_find(r, conf, ctx)) {
+
+        if (conf->late) {
+            return NGX_DECLINED;
+        }
+
         return ngx_live_http_token_refuse(r, ctx, NGX_HTTP_UNAUTHORIZED,
                                           "none", "A token is needed.");
     }
@@ -106,8 +111,8 @@ ngx_live_http_token_access(ngx_http_request_t *r)
 
     if (rc != NGX_OK) {
         /* 403: a good token, but not for this */
-        status = result >= LV_TOKEN_WRONG_STREAM ? NGX_HTTP_FORBIDDEN
-                                                 : NGX_HTTP_UNAUTHORIZED;
+        status = result >= LV_TOKEN_REVOKED ? NGX_HTTP_FORBIDDEN
+                                            : NGX_HTTP_UNAUTHORIZED;
 
         return ngx_live_http_token_refuse(r, ctx, status,
                                           lv_token_result_name(result),
@@ -262,8 +267,16 @@ ngx_live_http_token_result(ngx_http_request_t *r, ngx_live_http_conf_t *conf,
     use.stream.len = stream->len;
     use.can = (uint8_t) can;
     use.addr = ngx_live_sockaddr_ip(sa, &use.addr_len);
+    use.revoked = ngx_live_http_token_revoked;
+    use.revoked_ctx = &use;
 
     *result = lv_token_check(token, &use);
+
+    if (*result == LV_TOKEN_VALID
+        && !ngx_live_http_token_session(r, token, use.stream))
+    {
+        *result = LV_TOKEN_TOO_MANY;
+    }
 
     if (*result != LV_TOKEN_VALID) {
         return NGX_DECLINED;
@@ -278,19 +291,23 @@ ngx_live_http_token_keep(ngx_http_request_t *r, ngx_live_http_ctx_t *ctx,
     const lv_token_t *token)
 {
     u_char  *p;
-    size_t   sub, jti;
+    size_t   sub, jti, name, role;
 
     sub = ngx_strlen(token->sub);
     jti = ngx_strlen(token->jti);
+    name = ngx_strlen(token->name);
+    role = ngx_strlen(token->role);
 
     ctx->exp_s = token->exp_s;
+    ctx->iat_s = token->iat_s;
     ctx->sessions = token->sessions;
+    ctx->can = token->can;
 
-    if (sub + jti == 0) {
+    if (sub + jti + name + role == 0) {
         return NGX_OK;
     }
 
-    p = ngx_pnalloc(r->pool, sub + jti);
+    p = ngx_pnalloc(r->pool, sub + jti + name + role);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -299,7 +316,11 @@ ngx_live_http_token_keep(ngx_http_request_t *r, ngx_live_http_ctx_t *ctx,
     ctx->sub.len = sub;
     ctx->jti.data = ngx_cpymem(p, token->sub, sub);
     ctx->jti.len = jti;
-    ngx_memcpy(ctx->jti.data, token->jti, jti);
+    ctx->name.data = ngx_cpymem(ctx->jti.data, token->jti, jti);
+    ctx->name.len = name;
+    ctx->role.data = ngx_cpymem(ctx->name.data, token->name, name);
+    ctx->role.len = role;
+    ngx_memcpy(ctx->role.data, token->role, role);
 
     return NGX_OK;
 }
@@ -309,6 +330,7 @@ ngx_int_t
 ngx_live_http_token_verify(ngx_http_request_t *r, ngx_str_t *token,
     ngx_str_t *stream, ngx_uint_t can, lv_token_result_e *result)
 {
+    ngx_int_t              rc;
     ngx_live_http_ctx_t   *ctx;
     ngx_live_http_conf_t  *conf;
 
@@ -322,8 +344,29 @@ ngx_live_http_token_verify(ngx_http_request_t *r, ngx_str_t *token,
 
     ctx->token = *token;
 
-    return ngx_live_http_token_result(r, conf, ctx, stream, can, result)
-           == NGX_OK ? NGX_OK : NGX_DECLINED;
+    rc = ngx_live_http_token_result(r, conf, ctx, stream, can, result);
+
+    ngx_str_null(&ctx->token);
+    ngx_live_count(rc == NGX_OK ? NGX_LIVE_C_TOKEN_ACCEPTED
+                   : rc == NGX_BUSY ? NGX_LIVE_C_TOKEN_LIMITED
+                                    : NGX_LIVE_C_TOKEN_REFUSED, 1);
+
+    if (rc == NGX_OK) {
+        ctx->stream = *stream;
+    }
+
+    return rc == NGX_OK || rc == NGX_BUSY ? rc : NGX_DECLINED;
+}
+
+
+ngx_uint_t
+ngx_live_http_token_needed(ngx_http_request_t *r)
+{
+    ngx_live_http_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_live_auth_module);
+
+    return conf->token != NULL;
 }
 
 

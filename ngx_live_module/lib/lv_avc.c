@@ -440,6 +440,35 @@ lv_avc_sei_number(lv_avc_cursor_t *c)
 }
 
 
+/* The next message's payload type and size; false: there is none. */
+static bool
+lv_avc_sei_next(lv_avc_cursor_t *c, int64_t *type, int64_t *size)
+{
+    /* the last byte is the stop bit */
+    if (c->last - c->p <= 1) {
+        return false;
+    }
+
+    *type = lv_avc_sei_number(c);
+    *size = lv_avc_sei_number(c);
+
+    return *type >= 0 && *size >= 0;
+}
+
+
+static bool
+lv_avc_sei_skip(lv_avc_cursor_t *c, int64_t size)
+{
+    while (size-- > 0) {
+        if (lv_avc_cursor_next(c) < 0) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
 bool
 lv_avc_sei_has(const uint8_t *nal, size_t len, unsigned payload_type)
 {
@@ -454,25 +483,104 @@ lv_avc_sei_has(const uint8_t *nal, size_t len, unsigned payload_type)
     c.last = nal + len;
     c.zeros = 0;
 
-    /* the last byte is the stop bit */
-    while (c.last - c.p > 1) {
-        type = lv_avc_sei_number(&c);
-        size = lv_avc_sei_number(&c);
-
-        if (type < 0 || size < 0) {
-            return false;
-        }
+    while (lv_avc_sei_next(&c, &type, &size)) {
 
         if (type == (int64_t) payload_type) {
             return true;
         }
 
-        while (size--) {
-            if (lv_avc_cursor_next(&c) < 0) {
-                return false;
-            }
+        if (!lv_avc_sei_skip(&c, size)) {
+            return false;
         }
     }
 
     return false;
+}
+
+
+/* cc_data() of ATSC A/53 part 4, 6.2.3; `size` bytes that `c` has left. */
+static unsigned
+lv_avc_cc_data(lv_avc_cursor_t *c, int64_t size)
+{
+    int       head, b1, b2, count;
+    unsigned  found;
+
+    static const uint8_t  types[4] = {
+        LV_CAPTIONS_CC1, LV_CAPTIONS_CC3, LV_CAPTIONS_708, LV_CAPTIONS_708
+    };
+
+    found = 0;
+    head = lv_avc_cursor_next(c);
+    (void) lv_avc_cursor_next(c);                        /* em_data */
+
+    if (head < 0 || !(head & 0x40)) {                    /* process_cc_data */
+        return 0;
+    }
+
+    count = head & 0x1f;
+
+    if (2 + count * 3 > size) {
+        return 0;
+    }
+
+    while (count--) {
+        head = lv_avc_cursor_next(c);
+        b1 = lv_avc_cursor_next(c);
+        b2 = lv_avc_cursor_next(c);
+
+        if (b1 < 0 || b2 < 0) {
+            break;
+        }
+
+        /* cc_valid, and more than null characters but for their parity */
+        if ((head & 4) && ((b1 | b2) & 0x7f)) {
+            found |= types[head & 3];
+        }
+    }
+
+    return found;
+}
+
+
+unsigned
+lv_avc_sei_captions(const uint8_t *nal, size_t len)
+{
+    unsigned         i, found;
+    int64_t          type, size;
+    lv_avc_cursor_t  c, payload;
+
+    /* itu_t_t35_country_code, provider code, user identifier, cc_data() */
+    static const uint8_t  head[8] = { 0xb5, 0, 0x31, 'G', 'A', '9', '4', 3 };
+
+    if (len < 2 || (nal[0] & 0x1f) != LV_NAL_SEI) {
+        return 0;
+    }
+
+    c.p = nal + 1;
+    c.last = nal + len;
+    c.zeros = 0;
+    found = 0;
+
+    while (lv_avc_sei_next(&c, &type, &size)) {
+        payload = c;
+
+        if (type == LV_SEI_USER_DATA_T35 && size > (int64_t) sizeof(head)) {
+
+            for (i = 0; i < sizeof(head); i++) {
+                if (lv_avc_cursor_next(&payload) != head[i]) {
+                    break;
+                }
+            }
+
+            if (i == sizeof(head)) {
+                found |= lv_avc_cc_data(&payload, size - (int64_t) i);
+            }
+        }
+
+        if (!lv_avc_sei_skip(&c, size)) {
+            break;
+        }
+    }
+
+    return found;
 }

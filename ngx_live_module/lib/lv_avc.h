@@ -96,6 +96,11 @@ void lv_avc_codec_string(const lv_avc_sps_t *sps, char *out);
 /* Has an SEI NAL unit (header byte first) a message of this payload type? */
 bool lv_avc_sei_has(const uint8_t *nal, size_t len, unsigned payload_type);
 
+#define LV_SEI_USER_DATA_T35   4
 #define LV_SEI_RECOVERY_POINT  6
+
+/* The captions (ATSC A/53 part 4) that an SEI NAL unit has, LV_CAPTIONS_*;
+ * padding, which encoders send while nobody speaks, is none. */
+unsigned lv_avc_sei_captions(const uint8_t *nal, size_t len);
 
 #endif

@@ -25,6 +25,11 @@ typedef struct {
     size_t          len;
 } lv_str_t;
 
+/* Captions inside a video track, a set. */
+#define LV_CAPTIONS_CC1   1      /* CEA-608, field 1 */
+#define LV_CAPTIONS_CC3   2      /* CEA-608, field 2 */
+#define LV_CAPTIONS_708   4      /* CEA-708 */
+
 #define lv_str(lit)     { (const uint8_t *) (lit), sizeof(lit) - 1 }
 
 static inline bool

@@ -28,6 +28,12 @@
  *   9 - 12          dropped (delimiters, end of sequence or stream, filler)
  *   0, 24 - 31      dropped and counted
  *
+ * Some encoders send a picture's slices in several messages. What has the time
+ * stamp and composition time of the picture before it, and begins with a slice
+ * that is not the picture's first (first_mb_in_slice is not 0, 7.4.3), without
+ * anything in front that begins an access unit (7.4.1.2.3), goes into the same
+ * sample: up to LV_FLV_PIECES messages.
+ *
  * What is done with audio: AAC LC, with or without SBR and PS, as raw frames or
  * ADTS; everything else is refused (the track, not the publishing). MP3 and the
  * other AAC profiles could be put into MP4, but browsers' media sources do not
@@ -58,6 +64,7 @@
 #define LV_FLV_SEI_BYTES    16384
 #define LV_FLV_IDR_WAIT_MS  10000   /* then a recovery point will do */
 #define LV_FLV_BROKEN_MAX   250     /* unreadable messages in a row */
+#define LV_FLV_PIECES       256     /* messages that may make one picture */
 
 typedef enum {
     LV_FLV_CONFIG = 1,       /* a track's configuration is new or changed;
@@ -143,8 +150,14 @@ typedef struct {
     bool              annexb;       /* seen on this stream */
     bool              vcl;          /* a slice has been seen */
     bool              recovery;     /* a recovery point SEI has been seen */
+    uint8_t           captions;     /* LV_CAPTIONS_* seen … */
+    uint8_t           captions_had; /* … and what the packager knows of */
     bool              sets_changed; /* since the last picture */
     bool              started;      /* idr_ms is valid */
+    bool              unit_begun;   /* a unit that is in front of a picture
+                                       has been seen since the last slice */
+    bool              judging;      /* of the first slice the byte is awaited
+                                       that tells whether it begins one */
     uint32_t          nal_left;     /* length prefixed: bytes to come */
     uint32_t          nal_len;      /* bytes written */
     uint32_t          nal_at;       /* where its length stands in the sample */
@@ -152,6 +165,10 @@ typedef struct {
     uint32_t          out;          /* bytes of the sample so far */
     uint32_t          sei_count, sei_bytes;
     uint64_t          idr_ms;       /* last IDR, or the first picture */
+    uint32_t          pieces;       /* messages of the last picture; 0: it may
+                                       not be added to */
+    uint32_t          piece_ts;     /* its time stamp, and composition time */
+    int32_t           piece_cts;
     uint32_t          broken_run;
 
     uint32_t          hold_len;

@@ -34,6 +34,7 @@ lv_flv_nal_forget(lv_flv_video_t *v)
     v->sei_count = 0;
     v->sei_bytes = 0;
     v->recovery = false;
+    v->judging = false;
 }
 
 
@@ -54,6 +55,7 @@ lv_flv_nal_start(lv_flv_t *f)
     v->nal_len = 0;
     v->zeros = 0;
     v->vcl = false;
+    v->judging = false;
     v->out = 0;
     v->m.head_len = 0;
 }
@@ -116,6 +118,16 @@ lv_flv_nal_patch(lv_flv_video_t *v, uint32_t at, const uint8_t *p, size_t n)
 }
 
 
+/* Does the slice that begins perhaps go on with the picture before? */
+static bool
+lv_flv_nal_may_go_on(const lv_flv_video_t *v)
+{
+    return !v->vcl && !v->m.frame && !v->unit_begun && v->hold_len == 0
+           && v->pieces != 0 && v->pieces < LV_FLV_PIECES
+           && v->piece_ts == v->m.timestamp && v->piece_cts == v->cts;
+}
+
+
 static int
 lv_flv_nal_slice(lv_flv_t *f, bool idr)
 {
@@ -129,6 +141,7 @@ lv_flv_nal_slice(lv_flv_t *f, bool idr)
     }
 
     v->vcl = true;
+    v->unit_begun = false;
 
     if (!v->started || idr) {
         v->started = true;
@@ -144,6 +157,31 @@ lv_flv_nal_slice(lv_flv_t *f, bool idr)
     }
 
     return lv_flv_video_picture(f, key);
+}
+
+
+/* The header of a slice, or of a data partition, is held; `byte` comes next:
+ * first_mb_in_slice is ue(v), where a 1 is the value 0 (9.1). Partitions B and
+ * C never begin a picture. */
+static int
+lv_flv_nal_judge(lv_flv_t *f, uint8_t byte)
+{
+    int              rc;
+    lv_flv_video_t  *v;
+
+    v = &f->video;
+    v->judging = false;
+
+    if (!(byte & 0x80) || v->nal_type == 3 || v->nal_type == 4) {
+        rc = lv_flv_video_more(f);
+
+        if (rc != LV_DECLINED || v->m.state != LV_FLV_S_NALS) {
+            v->vcl = true;
+            return rc;
+        }
+    }
+
+    return lv_flv_nal_slice(f, v->nal_type == LV_NAL_IDR);
 }
 
 
@@ -189,6 +227,12 @@ lv_flv_nal_begin(lv_flv_t *f, uint8_t head, uint32_t len)
         return LV_OK;
     }
 
+    if ((v->nal_type >= LV_NAL_SEI && v->nal_type <= LV_NAL_AUD)
+        || (v->nal_type >= 14 && v->nal_type <= 18))
+    {
+        v->unit_begun = true;
+    }
+
     switch (v->nal_type) {
 
     case LV_NAL_SPS:
@@ -212,6 +256,11 @@ lv_flv_nal_begin(lv_flv_t *f, uint8_t head, uint32_t len)
 
     case LV_NAL_SLICE: case LV_NAL_PARTITION_A: case 3: case 4:
     case LV_NAL_IDR:
+        if (lv_flv_nal_may_go_on(v)) {
+            v->judging = true;
+            break;
+        }
+
         rc = lv_flv_nal_slice(f, v->nal_type == LV_NAL_IDR);
 
         if (rc != LV_OK) {
@@ -263,6 +312,7 @@ lv_flv_nal_sei_cut(lv_flv_t *f, size_t n)
 static int
 lv_flv_nal_bytes(lv_flv_t *f, const uint8_t *p, size_t n)
 {
+    int              rc;
     size_t           room;
     lv_flv_video_t  *v;
 
@@ -284,6 +334,14 @@ lv_flv_nal_bytes(lv_flv_t *f, const uint8_t *p, size_t n)
         return LV_OK;
 
     case LV_NAL_TO_SAMPLE:
+        if (v->judging && v->nal_len + n > 1) {
+            rc = lv_flv_nal_judge(f, p[1 - v->nal_len]);
+
+            if (rc != LV_OK) {
+                return rc;
+            }
+        }
+
         if (v->nal_type == LV_NAL_SEI && v->nal_state == LV_NAL_S_SCAN) {
             n = lv_flv_nal_sei_cut(f, n);
         }
@@ -294,6 +352,17 @@ lv_flv_nal_bytes(lv_flv_t *f, const uint8_t *p, size_t n)
     default:
         return LV_OK;
     }
+}
+
+
+static void
+lv_flv_nal_sei(lv_flv_video_t *v, const uint8_t *nal, size_t len)
+{
+    if (lv_avc_sei_has(nal, len, LV_SEI_RECOVERY_POINT)) {
+        v->recovery = true;
+    }
+
+    v->captions |= (uint8_t) lv_avc_sei_captions(nal, len);
 }
 
 
@@ -317,6 +386,14 @@ lv_flv_nal_finish(lv_flv_t *f)
         }
     }
 
+    if (v->judging) {
+        /* a slice of one byte is none */
+        v->judging = false;
+        v->hold_len = v->nal_at;
+        v->nal_to = LV_NAL_TO_NOTHING;
+        f->stat.nal_dropped++;
+    }
+
     if (v->nal_to == LV_NAL_TO_SAMPLE) {
 
         if (v->nal_state == LV_NAL_S_SCAN) {
@@ -324,11 +401,8 @@ lv_flv_nal_finish(lv_flv_t *f)
             lv_flv_nal_patch(v, v->nal_at, length, 4);
         }
 
-        if (v->nal_type == LV_NAL_SEI && !v->m.frame
-            && lv_avc_sei_has(v->hold + v->nal_at + 4, v->nal_len,
-                              LV_SEI_RECOVERY_POINT))
-        {
-            v->recovery = true;
+        if (v->nal_type == LV_NAL_SEI && !v->m.frame) {
+            lv_flv_nal_sei(v, v->hold + v->nal_at + 4, v->nal_len);
         }
     }
 

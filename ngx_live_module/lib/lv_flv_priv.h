@@ -129,6 +129,9 @@ int lv_flv_video_broken(lv_flv_t *f, const char *why);
 /* The first slice is here (or too much in front of it): begins the frame.
  * LV_DECLINED: it is not wanted. */
 int lv_flv_video_picture(lv_flv_t *f, bool key);
+/* What is held and follows belongs to the picture before. LV_DECLINED: that
+ * cannot be added to. */
+int lv_flv_video_more(lv_flv_t *f);
 
 void lv_flv_nal_start(lv_flv_t *f);
 /* Forgets what is held in front of a picture. */

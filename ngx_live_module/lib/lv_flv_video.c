@@ -74,6 +74,7 @@ lv_flv_video_broken(lv_flv_t *f, const char *why)
     if (v->m.frame) {
         lv_packager_frame_abort(v->m.packager, v->track);
         v->m.frame = false;
+        v->pieces = 0;
     }
 
     lv_flv_skip(&v->m);
@@ -308,8 +309,14 @@ lv_flv_video_picture(lv_flv_t *f, bool key)
 
     m->frame = true;
     v->out = 0;
+    v->pieces = 0;
     f->stat.video_frames++;
     f->stat.key_frames += key;
+
+    if (v->captions != v->captions_had) {
+        v->captions_had = v->captions;
+        lv_packager_captions(m->packager, v->track, v->captions);
+    }
 
     if (v->sets_changed) {
         v->sets_changed = false;
@@ -319,6 +326,33 @@ lv_flv_video_picture(lv_flv_t *f, bool key)
             return rc;
         }
     }
+
+    return lv_flv_video_flush(f);
+}
+
+
+int
+lv_flv_video_more(lv_flv_t *f)
+{
+    int                rc;
+    lv_flv_video_t    *v;
+    lv_flv_message_t  *m;
+
+    v = &f->video;
+    m = &v->m;
+
+    rc = lv_packager_frame_more(m->packager, v->track, m->now_ms);
+
+    if (rc == LV_ERROR) {
+        return lv_flv_displaced(f);
+    }
+
+    if (rc != LV_OK) {
+        return LV_DECLINED;
+    }
+
+    m->frame = true;
+    v->out = lv_packager_frame_len(m->packager, v->track);
 
     return lv_flv_video_flush(f);
 }
@@ -501,6 +535,9 @@ lv_flv_video_done(lv_flv_t *f)
             m->frame = false;
             lv_flv_nal_forget(&f->video);
             f->video.broken_run = 0;
+            f->video.pieces++;
+            f->video.piece_ts = m->timestamp;
+            f->video.piece_cts = f->video.cts;
 
             if (lv_packager_frame_end(m->packager, f->video.track)
                 == LV_ERROR)

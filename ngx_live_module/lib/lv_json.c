@@ -44,11 +44,12 @@ lv_json_close(lv_json_t *j, char bracket)
 }
 
 
-void
-lv_json_str(lv_json_t *j, const char *name, const char *s,
-    size_t len)
+/* Bytes above 0x7e as they are (utf8), or as code points of their own. */
+static void
+lv_json_string(lv_json_t *j, const char *name, const uint8_t *s, size_t len,
+    bool utf8)
 {
-    size_t       i;
+    size_t       i, plain;
     char         code[6] = { '\\', 'u', '0', '0', 0, 0 };
     uint8_t      c;
     static char  hex[] = "0123456789abcdef";
@@ -56,8 +57,17 @@ lv_json_str(lv_json_t *j, const char *name, const char *s,
     lv_json_name(j, name);
     lv_text_lit(j->text, "\"");
 
-    for (i = 0; i < len; i++) {
-        c = (uint8_t) s[i];
+    for (i = 0, plain = 0; i < len; i++) {
+        c = s[i];
+
+        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f
+            && (c < 0x80 || utf8))
+        {
+            continue;
+        }
+
+        lv_text_add(j->text, s + plain, i - plain);
+        plain = i + 1;
 
         if (c < 0x20 || c >= 0x7f) {
             code[4] = hex[c >> 4];
@@ -66,14 +76,35 @@ lv_json_str(lv_json_t *j, const char *name, const char *s,
             continue;
         }
 
-        if (c == '"' || c == '\\') {
-            lv_text_lit(j->text, "\\");
-        }
-
+        lv_text_lit(j->text, "\\");
         lv_text_add(j->text, &c, 1);
     }
 
+    lv_text_add(j->text, s + plain, len - plain);
     lv_text_lit(j->text, "\"");
+}
+
+
+void
+lv_json_str(lv_json_t *j, const char *name, const char *s,
+    size_t len)
+{
+    lv_json_string(j, name, (const uint8_t *) s, len, false);
+}
+
+
+void
+lv_json_utf8(lv_json_t *j, const char *name, lv_str_t s)
+{
+    lv_json_string(j, name, s.data, s.len, true);
+}
+
+
+void
+lv_json_raw(lv_json_t *j, const char *name, const void *p, size_t n)
+{
+    lv_json_name(j, name);
+    lv_text_add(j->text, p, n);
 }
 
 

@@ -27,6 +27,10 @@ void lv_json_close(lv_json_t *j, char bracket);
  * meant in: any bytes make valid JSON. */
 void lv_json_str(lv_json_t *j, const char *name, const char *s,
     size_t len);
+/* The same for bytes that are valid UTF-8, which stay as they are. */
+void lv_json_utf8(lv_json_t *j, const char *name, lv_str_t s);
+/* A value that is JSON already. */
+void lv_json_raw(lv_json_t *j, const char *name, const void *p, size_t n);
 void lv_json_text(lv_json_t *j, const char *name, const char *s);
 void lv_json_int(lv_json_t *j, const char *name, int64_t n);
 /* Thousandths, as a decimal fraction: 29970 is 29.97. */

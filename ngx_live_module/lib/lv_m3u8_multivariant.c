@@ -61,6 +61,11 @@ lv_m3u8_stream_inf(lv_text_t *out, const lv_track_desc_t *v,
         lv_text_lit(out, "\"");
     }
 
+    /* without them nothing is said: they may begin at any time */
+    if (v && v->captions) {
+        lv_text_lit(out, ",CLOSED-CAPTIONS=\"cc\"");
+    }
+
     lv_text_lit(out, "\n");
 }
 
@@ -91,6 +96,41 @@ lv_m3u8_audio_media(lv_text_t *out, const lv_track_desc_t *d, bool first)
 }
 
 
+/* What is in the video itself: every video track is the same picture. */
+static void
+lv_m3u8_captions(lv_text_t *out, const lv_m3u8_stream_t *m)
+{
+    unsigned  i, captions;
+
+    static const struct {
+        unsigned     bit;
+        const char  *id;
+    } ids[] = {
+        { LV_CAPTIONS_CC1, "CC1" },
+        { LV_CAPTIONS_CC3, "CC3" },
+        { LV_CAPTIONS_708, "SERVICE1" }
+    };
+
+    captions = 0;
+
+    for (i = 0; i < m->tracks; i++) {
+        captions |= m->track[i].captions;
+    }
+
+    for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+
+        if (captions & ids[i].bit) {
+            lv_text_lit(out, "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,"
+                             "GROUP-ID=\"cc\",NAME=\"");
+            lv_text_str(out, ids[i].id);
+            lv_text_lit(out, "\",AUTOSELECT=YES,INSTREAM-ID=\"");
+            lv_text_str(out, ids[i].id);
+            lv_text_lit(out, "\"\n");
+        }
+    }
+}
+
+
 static void
 lv_m3u8_uri(lv_text_t *out, const char *name)
 {
@@ -102,10 +142,20 @@ lv_m3u8_uri(lv_text_t *out, const char *name)
 void
 lv_m3u8_multivariant(lv_text_t *out, const lv_m3u8_stream_t *m)
 {
+    bool                    captions;
     unsigned                i, videos;
     const lv_track_desc_t  *d, *audio;
 
-    lv_text_lit(out, "#EXTM3U\n#EXT-X-VERSION:6\n");
+    captions = false;
+
+    for (i = 0; i < m->tracks; i++) {
+        captions |= m->track[i].captions & LV_CAPTIONS_708;
+    }
+
+    /* "SERVICE1" wants version 7 (RFC 8216bis 8) */
+    lv_text_str(out, captions ? "#EXTM3U\n#EXT-X-VERSION:7\n"
+                              : "#EXTM3U\n#EXT-X-VERSION:6\n");
+    lv_m3u8_captions(out, m);
 
     if (m->muxed) {
         lv_m3u8_stream_inf(out, &m->track[0], &m->track[1], NULL);

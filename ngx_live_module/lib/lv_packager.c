@@ -256,7 +256,7 @@ lv_packager_create(lv_store_t *st, const char *id, size_t len,
     lv_pack_keep(p);
 
     if (pub) {
-        lv_stream_set_publisher(p->stream, pub);
+        lv_stream_set_publisher(p->st, p->stream, pub);
     }
 
     return p;
@@ -329,6 +329,7 @@ config_desc(const lv_codec_config_t *c, const lv_pack_track_t *t,
         memcpy(d->name, "v0", 3);
         d->timescale = LV_PACK_HZ;
         d->frame_ts = t ? t->desc.frame_ts : 0;
+        d->captions = t ? t->desc.captions : 0;
         return;
     }
 
@@ -429,6 +430,21 @@ lv_packager_config(lv_packager_t *p, const lv_codec_config_t *c,
 }
 
 
+void
+lv_packager_captions(lv_packager_t *p, int track, unsigned captions)
+{
+    lv_pack_track_t  *t;
+
+    if (track < 0 || (unsigned) track >= p->tracks) {
+        return;
+    }
+
+    t = p->track[track];
+    t->desc.captions |= (uint8_t) captions;
+    t->next.captions |= (uint8_t) captions;
+}
+
+
 /* ---- frames ------------------------------------------------------------ */
 
 static lv_pack_track_t *
@@ -470,6 +486,7 @@ lv_packager_frame(lv_packager_t *p, int track, int64_t dts_90k,
     }
 
     lv_pack_frame_abort(t);
+    t->may_grow = false;
 
     rc = t->video ? lv_pack_frame_video(p, t, dts_90k, cts_90k, key)
                   : lv_pack_frame_audio(p, t, dts_90k);
@@ -572,6 +589,7 @@ lv_packager_frame_end(lv_packager_t *p, int track)
 
     t->pos = t->frame_dts + s->duration;
     t->heard = lv_pack_to_90k(t, t->pos);
+    t->may_grow = t->video;
 
     atomic_fetch_add_explicit(&p->stream->bytes_in, s->size,
                               memory_order_relaxed);
@@ -599,6 +617,36 @@ lv_packager_frame_end(lv_packager_t *p, int track)
     lv_pack_flush(p);
 
     return lv_pack_gone(p) ? LV_ERROR : LV_OK;
+}
+
+
+int
+lv_packager_frame_more(lv_packager_t *p, int track, uint64_t now_ms)
+{
+    lv_pack_track_t   *t;
+    lv_fmp4_sample_t  *s;
+
+    if (lv_pack_gone(p)) {
+        return LV_ERROR;
+    }
+
+    t = track_get(p, track);
+    p->now_ms = now_ms;
+
+    if (t == NULL || t->in_frame || !t->may_grow || t->n == 0) {
+        return LV_DECLINED;
+    }
+
+    s = &t->sample[--t->n];
+    t->may_grow = false;
+    t->in_frame = true;
+    t->frame_at = t->w.len - s->size;
+    t->pos -= s->duration;
+
+    atomic_fetch_sub_explicit(&p->stream->bytes_in, s->size,
+                              memory_order_relaxed);
+
+    return LV_OK;
 }
 
 

@@ -104,7 +104,15 @@ uint32_t lv_packager_frame_len(lv_packager_t *p, int track);
 void lv_packager_patch(lv_packager_t *p, int track, uint32_t at,
     const void *data, size_t n);
 int lv_packager_frame_end(lv_packager_t *p, int track);
+/* Begins the video frame that ended last once more, for data that belong to
+ * it, too; to abort it takes all of it back. LV_OK; LV_DECLINED: something has
+ * come behind it, or it is published already; LV_ERROR: displaced. */
+int lv_packager_frame_more(lv_packager_t *p, int track, uint64_t now_ms);
 void lv_packager_frame_abort(lv_packager_t *p, int track);
+
+/* The video track has these captions in it, LV_CAPTIONS_*: announced with the
+ * figures of the segment. */
+void lv_packager_captions(lv_packager_t *p, int track, unsigned captions);
 
 /* LV_OK; LV_ERROR: displaced, destroy it; LV_DECLINED: a filler that has
  * ended its stream (or has nothing left to do), destroy it. */

@@ -118,7 +118,7 @@ window_evict(lv_packager_t *p)
         }
     }
 
-    lv_stream_evict(p->st, p->stream, keep, p->now_ms);
+    lv_stream_evict(p->st, p->stream, p->epoch, keep, p->now_ms);
 }
 
 

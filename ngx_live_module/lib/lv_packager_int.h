@@ -111,6 +111,8 @@ typedef struct {
     int64_t            frame_dts;    /* timescale */
     int32_t            frame_cts;
     uint32_t           frame_at;     /* payload offset */
+    bool               may_grow;     /* video: the last sample is a frame that
+                                        came in, and nothing is behind it */
 
     int64_t            heard;        /* media time where its last real frame
                                         ended; INT64_MIN: none came yet */

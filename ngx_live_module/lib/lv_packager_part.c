@@ -90,6 +90,7 @@ lv_pack_part_discard(lv_packager_t *p, lv_pack_track_t *t)
     t->n = 0;
     t->filled = 0;
     t->in_frame = false;
+    t->may_grow = false;
 }
 
 
@@ -179,6 +180,7 @@ lv_pack_sample_add(lv_packager_t *p, lv_pack_track_t *t, const void *data,
 
     t->pos += duration;
     t->filled++;
+    t->may_grow = false;
 
     return LV_OK;
 }
@@ -427,7 +429,7 @@ part_figures(lv_packager_t *p, lv_pack_track_t *t)
     t->seg_time = 0;
     t->seg_frames = 0;
 
-    lv_track_set_desc(t->track, d);
+    lv_track_set_desc(p->st, p->stream, t->track, p->epoch, d);
 }
 
 
@@ -519,7 +521,7 @@ lv_pack_part_commit(lv_packager_t *p, lv_pack_track_t *t,
 
     if (t->renew) {
         t->renew = false;
-        lv_track_set_desc(t->track, &t->desc);
+        lv_track_set_desc(p->st, p->stream, t->track, p->epoch, &t->desc);
     }
 
     t->w = next;

@@ -290,7 +290,7 @@ lv_pack_durations_fix(lv_packager_t *p)
     }
 
     durations_set(p, us, (uint32_t) n, longest);
-    lv_track_set_desc(t->track, &t->desc);
+    lv_track_set_desc(p->st, p->stream, t->track, p->epoch, &t->desc);
 }
 
 

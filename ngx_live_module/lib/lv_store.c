@@ -3,6 +3,7 @@
  */
 
 #include <stdlib.h>
+#include "lv_cluster.h"
 #include "lv_store_int.h"
 
 
@@ -30,15 +31,20 @@ place(uint64_t *at, uint64_t size, uint64_t align)
 /* Where everything is in a store of `size` bytes; the same for everybody.
  * Parts of less than 12 KiB on average use up entries before extents. */
 static bool
-geometry(lv_geometry_t *g, uint64_t size)
+geometry(lv_geometry_t *g, uint64_t size, uint64_t rooms)
 {
-    uint64_t  at, n;
+    uint64_t               at, n;
+    lv_rooms_geometry_t    rg;
+    lv_cluster_geometry_t  cg;
 
-    if (size < LV_STORE_MIN || size / LV_EXTENT > UINT32_MAX / 2) {
+    if (size < LV_STORE_MIN || size / LV_EXTENT > UINT32_MAX / 2
+        || rooms > size / 2)
+    {
         return false;
     }
 
     memset(g, 0, sizeof(lv_geometry_t));
+    g->rooms_size = rooms;
 
     g->streams = clamp(size >> 20, 16, LV_STREAMS_MAX - 1);
     g->tracks = 4 * g->streams;
@@ -55,6 +61,8 @@ geometry(lv_geometry_t *g, uint64_t size)
     g->part_off = place(&at, (g->parts + 1ull) * sizeof(lv_part_t), 64);
     g->hash_off = place(&at, g->hash * sizeof(uint32_t), 64);
     g->session_off = place(&at, g->sessions * sizeof(lv_session_t), 256);
+    g->cluster_off = place(&at, lv_cluster_layout(&cg, size), 64);
+    g->rooms_off = place(&at, lv_rooms_layout(&rg, rooms), 64);
 
     /* the rest: each extent with its link and its bit, and page alignment */
 
@@ -80,7 +88,9 @@ abi(void)
     const size_t  sizes[] = {
         sizeof(pthread_mutex_t), sizeof(lv_header_t), sizeof(lv_slot_t),
         sizeof(lv_stream_t), sizeof(lv_track_t), sizeof(lv_part_t),
-        sizeof(lv_session_t), LV_SLOTS, LV_COUNTERS, LV_RING, LV_EXTENT
+        sizeof(lv_session_t), sizeof(lv_cluster_geometry_t),
+        sizeof(lv_rooms_geometry_t), LV_SLOTS,
+        LV_COUNTERS, LV_RING, LV_EXTENT
     };
 
     h = 2166136261u;
@@ -109,6 +119,9 @@ store_map(lv_store_t *st, void *base)
     st->parts = (lv_part_t *) (b + g->part_off);
     st->hash = (_Atomic uint32_t *) (b + g->hash_off);
     st->sessions = (lv_session_t *) (b + g->session_off);
+    st->cluster = (lv_cluster_t *) (b + g->cluster_off);
+    (void) lv_rooms_layout(&st->rgeo, g->rooms_size);
+    lv_rooms_map(st, b + g->rooms_off);
     st->free = (uint64_t *) (b + g->free_off);
     st->next = (uint32_t *) (b + g->next_off);
     st->extents = b + g->extent_off - LV_EXTENT;
@@ -117,8 +130,8 @@ store_map(lv_store_t *st, void *base)
 
 /* ---- format, attach ----------------------------------------------------- */
 
-static int
-robust_mutex(pthread_mutex_t *m)
+int
+lv_robust_mutex(pthread_mutex_t *m)
 {
     int                  rc;
     pthread_mutexattr_t  attr;
@@ -180,8 +193,9 @@ lv_store_format(void *base, size_t size, const lv_store_conf_t *conf,
 
     memset(&st, 0, sizeof(st));
 
-    if (!geometry(&st.geo, size)) {
-        *err = "the store's size is out of range: at least 8 MiB";
+    if (!geometry(&st.geo, size, conf->rooms)) {
+        *err = "the store's size is out of range: at least 8 MiB, "
+               "and twice what rooms get";
         return LV_ERROR;
     }
 
@@ -195,12 +209,14 @@ lv_store_format(void *base, size_t size, const lv_store_conf_t *conf,
 
     *err = "robust process-shared mutexes are not available";
 
-    if (robust_mutex(&h->lock) != LV_OK || robust_mutex(&h->janitor) != LV_OK) {
+    if (lv_robust_mutex(&h->lock) != LV_OK
+        || lv_robust_mutex(&h->janitor) != LV_OK)
+    {
         return LV_ERROR;
     }
 
     for (i = 0; i < LV_SLOTS; i++) {
-        if (robust_mutex(&st.slots[i].life) != LV_OK) {
+        if (lv_robust_mutex(&st.slots[i].life) != LV_OK) {
             return LV_ERROR;
         }
     }
@@ -211,7 +227,14 @@ lv_store_format(void *base, size_t size, const lv_store_conf_t *conf,
     h->geo = st.geo;
     memcpy(h->secret, conf->secret, sizeof(h->secret));
     strcpy(h->owner, conf->owner);
-    lv_set(&h->clock_ms, conf->now_ms);
+    lv_set(&h->born_min, conf->born_min);
+    lv_store_clock(&st, conf->now_ms);
+
+    if (lv_cluster_format(&st, conf->now_ms) != LV_OK
+        || lv_rooms_format(&st) != LV_OK)
+    {
+        return LV_ERROR;
+    }
 
     format_lists(&st);
 
@@ -219,6 +242,51 @@ lv_store_format(void *base, size_t size, const lv_store_conf_t *conf,
     *err = NULL;
 
     return LV_OK;
+}
+
+
+bool
+lv_store_replaceable(const uint8_t *head, size_t n)
+{
+    size_t    i;
+    uint64_t  magic;
+
+    if (n >= sizeof(magic)) {
+        memcpy(&magic, head, sizeof(magic));
+
+        if (magic == LV_STORE_MAGIC) {
+            return true;
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+        if (head[i] != 0) {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+uint32_t
+lv_store_born_min(const uint8_t *head, size_t n)
+{
+    lv_header_t  h;
+
+    if (n < sizeof(lv_header_t)) {
+        return 0;
+    }
+
+    memcpy(&h, head, sizeof(lv_header_t));
+
+    if (h.magic != LV_STORE_MAGIC || h.layout != LV_STORE_LAYOUT
+        || h.abi != abi())
+    {
+        return 0;
+    }
+
+    return h.born_min;
 }
 
 
@@ -236,7 +304,7 @@ attach_refusal(lv_header_t *h, lv_geometry_t *g, size_t size,
         return "the store has the layout of another version";
     }
 
-    if (h->size != size || !geometry(g, size)
+    if (h->size != size || !geometry(g, size, h->geo.rooms_size)
         || memcmp(g, &h->geo, sizeof(lv_geometry_t)) != 0)
     {
         return "the store was made with another size";
@@ -273,6 +341,7 @@ lv_store_attach(void *base, size_t size, const char *owner,
     }
 
     st->geo = g;
+    (void) lv_cluster_layout(&st->cgeo, size);
     st->slot = LV_NOBODY;
     st->ring = ring;
     st->ctx = ctx;
@@ -282,7 +351,12 @@ lv_store_attach(void *base, size_t size, const char *owner,
     st->mark_part = calloc(g.parts / 64 + 1, sizeof(uint64_t));
     st->mark_track = calloc(g.tracks / 64 + 1, sizeof(uint64_t));
 
-    if (!st->mark_extent || !st->mark_part || !st->mark_track) {
+    st->mark_block = calloc(st->rgeo.blocks / 64 + 1, sizeof(uint64_t));
+    st->watch = calloc(g.streams + 1, sizeof(lv_watch_t));
+
+    if (!st->mark_extent || !st->mark_part || !st->mark_track
+        || !st->mark_block || !st->watch)
+    {
         lv_store_detach(st);
         return NULL;
     }
@@ -300,11 +374,14 @@ lv_store_detach(lv_store_t *st)
         return;
     }
 
+    lv_lead_leave(st);
     lv_store_leave(st);
 
     free(st->mark_extent);
     free(st->mark_part);
     free(st->mark_track);
+    free(st->mark_block);
+    free(st->watch);
     free(st);
 }
 
@@ -323,6 +400,7 @@ lv_store_slot_info(lv_store_t *st, unsigned slot, lv_slot_info_t *info)
     sl = &st->slots[slot];
 
     info->used = lv_get(&sl->used) != 0;
+    info->leaving = lv_get(&sl->leaving) != 0;
     info->pid = __atomic_load_n(&sl->pid, __ATOMIC_RELAXED);
     info->generation = __atomic_load_n(&sl->generation, __ATOMIC_RELAXED);
     info->since_ms = __atomic_load_n(&sl->since_ms, __ATOMIC_RELAXED);

@@ -42,7 +42,7 @@
 #include <stdatomic.h>
 #include "lv_base.h"
 
-#define LV_STORE_LAYOUT     1
+#define LV_STORE_LAYOUT     3
 
 #define LV_SLOTS            128     /* processes, of all generations */
 #define LV_SLOT_WORDS       (LV_SLOTS / 64)
@@ -52,7 +52,7 @@
 #define LV_STREAM_TRACKS    8
 #define LV_STREAM_ID_MAX    64
 #define LV_RING             1024    /* parts that a track can list */
-#define LV_INITS            8       /* init sections that a track can list */
+#define LV_INITS            32      /* init sections that a track can list */
 #define LV_EXTENT           4096
 #define LV_NONE             0       /* no part, no extent, no track: index 0 is
                                        never used */
@@ -143,6 +143,7 @@ typedef struct {
     char      name[8];           /* "v0", "a0": the rendition's path */
     char      codecs[32];        /* RFC 6381, e.g. "avc1.64001f" */
     char      language[12];
+    uint8_t   captions;          /* LV_CAPTIONS_*, seen so far */
     uint32_t  timescale;
     uint32_t  width, height;     /* video: after cropping, square pixels */
     uint32_t  rate_milli;        /* frames a second × 1000 */
@@ -205,6 +206,7 @@ typedef struct {
                                     broadcaster */
     uint64_t  since_ms;
     uint32_t  pid;
+    char      broadcast[24];     /* what the control plane calls it, or "" */
     char      displaced_addr[48];  /* whom it displaced, and when (Unix ms) */
     uint64_t  displaced_ms;
 } lv_publisher_t;
@@ -235,6 +237,8 @@ typedef struct {
     _Atomic int32_t   skew_ms;   /* audio minus video, at arrival */
     _Atomic uint32_t  evicted;   /* segments evicted under pressure */
     _Atomic uint32_t  evicted_told;  /* of them, those that a log tells of */
+    _Atomic uint32_t  kick;      /* it is to end: lv_stream_kick() */
+    char              kick_reason[160];
     _Atomic uint32_t  publisher_seq;             /* as with desc_seq */
     lv_publisher_t    publisher[2];
     uint8_t           scratch[256];  /* the packager's own; see lv_packager.h.
@@ -250,7 +254,18 @@ typedef struct {
     const char  *owner;          /* whose store: the pid file's path */
     uint8_t      secret[32];     /* random; names of doorbells, cookies */
     uint64_t     now_ms;         /* Unix ms */
+    uint64_t     rooms;          /* bytes for the chat's rooms (lv_room.h), at
+                                    most half of it; 0: the least */
+    uint32_t     born_min;       /* names of streams begin at this second or
+                                    later; 0: at that of the clock */
 } lv_store_conf_t;
+
+/* May what begins with these bytes (of a file, at most 4096) be made a store?
+ * Nothing, zeros, or a store of any version; anything else is somebody's. */
+bool lv_store_replaceable(const uint8_t *head, size_t n);
+/* The second that streams' names have got to in the store that begins with
+ * these bytes; 0: it cannot be told. For the next one's `born_min`. */
+uint32_t lv_store_born_min(const uint8_t *head, size_t n);
 
 /* Makes a fresh store in zeroed memory of `size` bytes. LV_ERROR with *err. */
 int lv_store_format(void *base, size_t size, const lv_store_conf_t *conf,
@@ -267,6 +282,8 @@ void lv_store_detach(lv_store_t *st);     /* leaves the slot, too */
 int lv_store_join(lv_store_t *st, uint32_t pid, uint32_t generation,
     uint64_t now_ms, const char **err);
 void lv_store_leave(lv_store_t *st);
+/* This process finishes what it has and takes no more; shown to the others. */
+void lv_store_leaving(lv_store_t *st);
 unsigned lv_store_slot(lv_store_t *st);
 
 /* The janitor; any process, once a second. Finds dead slots: clears their
@@ -278,7 +295,7 @@ int lv_store_reap(lv_store_t *st, uint64_t now_ms);
 typedef struct {
     uint32_t  pid, generation;
     uint64_t  since_ms;
-    int       used;
+    int       used, leaving;
 } lv_slot_info_t;
 
 void lv_store_slot_info(lv_store_t *st, unsigned slot, lv_slot_info_t *info);
@@ -336,9 +353,12 @@ lv_track_t *lv_stream_track_at(lv_store_t *st, lv_stream_t *s, unsigned n);
 int lv_track_desc(lv_track_t *t, lv_track_desc_t *out);    /* LV_AGAIN: torn */
 void lv_stream_publisher(lv_stream_t *s, lv_publisher_t *out);
 
-/* Doorbell. Interest is set before looking for what one would wait for. */
-void lv_stream_watch(lv_store_t *st, lv_stream_t *s);
-void lv_stream_unwatch(lv_store_t *st, lv_stream_t *s);
+/* Doorbell. Interest is set before looking for what one would wait for. It is
+ * counted, so that several parts of a process can watch a stream; `gen` is the
+ * stream's, as it was found: to stop watching one that is gone does nothing to
+ * the one that has its place. */
+void lv_stream_watch(lv_store_t *st, lv_stream_t *s, uint32_t gen);
+void lv_stream_unwatch(lv_store_t *st, lv_stream_t *s, uint32_t gen);
 void lv_stream_notify(lv_store_t *st, lv_stream_t *s);     /* all watchers */
 /* Clears the own flag and takes the dirty bits, one a stream index (bit
  * index % 64 of word index / 64). Returns the number of words with bits. */
@@ -377,17 +397,38 @@ bool lv_stream_set_state(lv_store_t *st, lv_stream_t *s, uint32_t epoch,
 void lv_stream_release(lv_store_t *st, lv_stream_t *s, uint32_t epoch,
     uint32_t state, uint64_t now_ms);
 
+/* Any process: asks the owner to drop the publisher and to end the stream at
+ * once; `reason` is a sentence for the encoder, of printable ASCII. Rings
+ * every slot. LV_DECLINED: that stream is not there, or has ended. */
+int lv_stream_kick(lv_store_t *st, const char *id, size_t len,
+    const char *reason);
+/* NULL: nobody has asked. Stays until the stream is removed. */
+static inline const char *
+lv_stream_kicked(lv_stream_t *s)
+{
+    return atomic_load_explicit(&s->kick, memory_order_acquire)
+           ? s->kick_reason : NULL;
+}
+
 /* Removes an entry at once (its parts go free or to limbo). */
 void lv_stream_remove(lv_store_t *st, lv_stream_t *s, uint64_t now_ms);
 
-/* Like lv_track_set_desc(), by the owner only: whoever may have been displaced
- * asks lv_stream_owned() right before. */
-void lv_stream_set_publisher(lv_stream_t *s, const lv_publisher_t *p);
+/* Who publishes, by the owner that begins to. */
+void lv_stream_set_publisher(lv_store_t *st, lv_stream_t *s,
+    const lv_publisher_t *p);
+
+/* The publish that began at `since_ms` in process `pid` has stopped, says that
+ * process, or whoever finds it dead: pid becomes 0. false: it is another's
+ * publish by now, or has been told before; so each is told once. */
+bool lv_stream_publisher_stopped(lv_store_t *st, lv_stream_t *s, uint32_t pid,
+    uint64_t since_ms);
 
 /* Adds a track; returns it, or NULL when there is no room. */
 lv_track_t *lv_track_add(lv_store_t *st, lv_stream_t *s, uint32_t epoch,
     const lv_track_desc_t *desc);
-void lv_track_set_desc(lv_track_t *t, const lv_track_desc_t *desc);
+/* false: displaced, nothing is changed. */
+bool lv_track_set_desc(lv_store_t *st, lv_stream_t *s, lv_track_t *t,
+    uint32_t epoch, const lv_track_desc_t *desc);
 
 
 /* ---- writing a part: the owner ----------------------------------------- */
@@ -425,16 +466,18 @@ void lv_part_rewind(lv_part_writer_t *w, uint32_t len);
  * displaced, the part is gone. LV_AGAIN: no memory for the head, still open.
  * An init section is committed with LV_PART_INIT in info->flags and no head:
  * it goes to the track's init list, not to its ring. Its name is info->msn;
- * init_msn is set to the same, seq to 0. */
+ * init_msn is set to the same, seq to 0. One that no part has needed yet is
+ * replaced; when the list is full the oldest one goes, and what needs it is
+ * evicted before. */
 int lv_part_commit(lv_part_writer_t *w, const void *head, size_t head_len,
     lv_part_info_t *info);
 void lv_part_abort(lv_part_writer_t *w);
 
 /* Evicts the stream's parts of segments before msn `keep_msn`, and init
- * sections that nothing lists any more. The newest segment stays. Only the
- * process that owns the stream can. */
-void lv_stream_evict(lv_store_t *st, lv_stream_t *s, uint32_t keep_msn,
-    uint64_t now_ms);
+ * sections that nothing lists any more. The newest segment stays. Nothing
+ * happens once `epoch` is not the owner's any more. */
+void lv_stream_evict(lv_store_t *st, lv_stream_t *s, uint32_t epoch,
+    uint32_t keep_msn, uint64_t now_ms);
 
 
 /* ---- reading ----------------------------------------------------------- */

@@ -15,6 +15,7 @@ lv_store_lock(lv_store_t *st)
     int  rc;
 
     rc = pthread_mutex_lock(&st->h->lock);
+    st->locked = true;
 
     if (rc == EOWNERDEAD) {
         LV_KILL_POINT("lock-dead");
@@ -24,10 +25,9 @@ lv_store_lock(lv_store_t *st)
     }
 
     if (rc != 0) {
+        st->locked = false;
         return LV_ERROR;
     }
-
-    st->locked = true;
 
     return LV_OK;
 }
@@ -47,6 +47,22 @@ void
 lv_store_clock(lv_store_t *st, uint64_t now_ms)
 {
     lv_set(&st->h->clock_ms, now_ms);
+    lv_store_born(st, (uint32_t) (now_ms / 1000));
+}
+
+
+void
+lv_store_born(lv_store_t *st, uint32_t second)
+{
+    uint32_t  min;
+
+    min = lv_get(&st->h->born_min);
+
+    while (second > min
+           && !atomic_compare_exchange_weak(&st->h->born_min, &min, second))
+    {
+        /* void */
+    }
 }
 
 

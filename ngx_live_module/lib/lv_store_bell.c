@@ -8,16 +8,12 @@
 #include "lv_store_int.h"
 
 
-static void
-bell_ring(lv_store_t *st, unsigned slot, uint32_t stream)
+void
+lv_bell_slot(lv_store_t *st, unsigned slot)
 {
     lv_slot_t  *sl;
 
     sl = &st->slots[slot];
-
-    atomic_fetch_or(&sl->dirty[stream / 64], (uint64_t) 1 << (stream % 64));
-
-    LV_KILL_POINT("bell-dirty");
 
     if (atomic_exchange(&sl->bell, 1) != 0) {
         return;
@@ -31,6 +27,18 @@ bell_ring(lv_store_t *st, unsigned slot, uint32_t stream)
     } else if (st->ring) {
         st->ring(st->ctx, slot);
     }
+}
+
+
+static void
+bell_ring(lv_store_t *st, unsigned slot, uint32_t stream)
+{
+    atomic_fetch_or(&st->slots[slot].dirty[stream / 64],
+                    (uint64_t) 1 << (stream % 64));
+
+    LV_KILL_POINT("bell-dirty");
+
+    lv_bell_slot(st, slot);
 }
 
 
@@ -87,21 +95,47 @@ lv_bell_all(lv_store_t *st, lv_stream_t *s)
 }
 
 
+/* The count is private to the process, the bit is what others see. A count of
+ * another generation is that of a stream which is gone. */
+
 void
-lv_stream_watch(lv_store_t *st, lv_stream_t *s)
+lv_stream_watch(lv_store_t *st, lv_stream_t *s, uint32_t gen)
 {
-    if (st->slot < LV_SLOTS) {
-        atomic_fetch_or(&s->interest[st->slot / 64],
-                        (uint64_t) 1 << (st->slot % 64));
-        LV_KILL_POINT("watch");
+    lv_watch_t  *w;
+
+    if (st->slot >= LV_SLOTS || !lv_stream_alive(s, gen)) {
+        return;
     }
+
+    w = &st->watch[lv_stream_index(st, s)];
+
+    if (w->gen != gen) {
+        w->gen = gen;
+        w->count = 0;
+    }
+
+    w->count++;
+
+    atomic_fetch_or(&s->interest[st->slot / 64],
+                    (uint64_t) 1 << (st->slot % 64));
+    LV_KILL_POINT("watch");
 }
 
 
 void
-lv_stream_unwatch(lv_store_t *st, lv_stream_t *s)
+lv_stream_unwatch(lv_store_t *st, lv_stream_t *s, uint32_t gen)
 {
-    if (st->slot < LV_SLOTS) {
+    lv_watch_t  *w;
+
+    w = &st->watch[lv_stream_index(st, s)];
+
+    if (st->slot >= LV_SLOTS || w->gen != gen || w->count == 0) {
+        return;
+    }
+
+    w->count--;
+
+    if (w->count == 0) {
         atomic_fetch_and(&s->interest[st->slot / 64],
                          ~((uint64_t) 1 << (st->slot % 64)));
     }

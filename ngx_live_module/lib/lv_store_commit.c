@@ -170,10 +170,39 @@ commit_media(lv_part_writer_t *w, lv_part_info_t *info)
 }
 
 
+/* The place for a new init section: behind the newest, or its own, when no
+ * part has come that needs it (its maker died, or had no memory for one). So
+ * all but one of a full list are needed, and the oldest by the oldest parts. */
+static uint32_t
+init_place(lv_store_t *st, lv_track_t *t)
+{
+    uint32_t       n;
+    lv_part_ref_t  newest, head;
+
+    n = lv_get(&t->init_count);
+
+    if (n == 0
+        || !lv_part_load(st, lv_get(&t->init[(n - 1) % LV_INITS]),
+                         lv_track_index(st, t), false, &newest, NULL))
+    {
+        return n;
+    }
+
+    if (lv_track_newest(st, t, &head) == LV_OK
+        && head.info.init_msn >= newest.info.msn)
+    {
+        return n;
+    }
+
+    return n - 1;
+}
+
+
 static int
 commit_init(lv_part_writer_t *w, lv_part_info_t *info)
 {
-    uint32_t        old;
+    uint32_t        n, old;
+    uint64_t        now_ms;
     lv_part_t      *p;
     lv_store_t     *st;
     lv_part_ref_t   ref;
@@ -195,15 +224,18 @@ commit_init(lv_part_writer_t *w, lv_part_info_t *info)
         return LV_DECLINED;
     }
 
-    place = &w->track->init[lv_get(&w->track->init_count) % LV_INITS];
+    n = init_place(st, w->track);
+    place = &w->track->init[n % LV_INITS];
     old = lv_get(place);
+    now_ms = lv_get(&st->h->clock_ms);
 
     if (lv_part_load(st, old, lv_track_index(st, w->track), false, &ref,
                      NULL))
     {
+        lv_track_evict_init(st, w->track, ref.info.msn, now_ms);
         lv_set(place, LV_NONE);
         LV_KILL_POINT("init-old");
-        lv_part_drop(st, old, lv_get(&st->h->clock_ms));
+        lv_part_drop(st, old, now_ms);
     }
 
     lv_set(&p->prev, LV_NONE);
@@ -214,7 +246,7 @@ commit_init(lv_part_writer_t *w, lv_part_info_t *info)
     LV_KILL_POINT("init-word");
     lv_set(place, w->part);
     LV_KILL_POINT("init-place");
-    atomic_fetch_add(&w->track->init_count, 1);
+    lv_set(&w->track->init_count, n + 1);
     LV_KILL_POINT("init-count");
 
     lv_store_unlock(st);

@@ -125,6 +125,26 @@ lv_track_evict_full(lv_store_t *st, lv_track_t *t, uint64_t now_ms)
 }
 
 
+/* The init section `init_msn` is to go: what needs it goes first, so that no
+ * playlist names it. */
+void
+lv_track_evict_init(lv_store_t *st, lv_track_t *t, uint32_t init_msn,
+    uint64_t now_ms)
+{
+    lv_part_ref_t  head, tail;
+
+    if (lv_track_newest(st, t, &head) != LV_OK
+        || head.info.init_msn <= init_msn)
+    {
+        return;
+    }
+
+    while (track_tail(st, t, &tail) && tail.info.init_msn <= init_msn) {
+        track_evict_tail(st, t, &tail, now_ms);
+    }
+}
+
+
 /* false: it has no segment but the newest ones. */
 bool
 lv_stream_evict_oldest(lv_store_t *st, lv_stream_t *s, uint64_t now_ms)
@@ -166,8 +186,8 @@ lv_stream_evict_oldest(lv_store_t *st, lv_stream_t *s, uint64_t now_ms)
 
 
 void
-lv_stream_evict(lv_store_t *st, lv_stream_t *s, uint32_t keep_msn,
-    uint64_t now_ms)
+lv_stream_evict(lv_store_t *st, lv_stream_t *s, uint32_t epoch,
+    uint32_t keep_msn, uint64_t now_ms)
 {
     bool         owned;
     unsigned     n;
@@ -180,8 +200,7 @@ lv_stream_evict(lv_store_t *st, lv_stream_t *s, uint32_t keep_msn,
     }
 
     /* a displaced owner's idea of the window is an old one */
-    owned = st->slot < LV_SLOTS
-            && lv_pair_low(atomic_load(&s->owner)) == st->slot;
+    owned = lv_stream_owned(st, s, epoch);
 
     for (n = 0; owned && n < LV_STREAM_TRACKS; n++) {
         t = lv_stream_track_at(st, s, n);

@@ -9,6 +9,8 @@
  *   parts      | lv_part_t     × (parts + 1)                 |  used
  *   hash       | uint32 stream index × hash (a power of two) |
  *   sessions   | lv_session_t  × sessions (buckets of 8)     |
+ *   cluster    | lv_cluster_t  and its tables                |
+ *   rooms      | lv_rooms_t  and what is in lv_room_int.h    |
  *   free       | bit e set: extent e is free                 |
  *   next       | uint32 next extent of the chain × extents+1 |
  *   extents    | LV_EXTENT bytes × extents, the first is 1   |
@@ -49,14 +51,35 @@
 typedef struct {
     uint32_t  streams, tracks, parts, sessions, extents, hash;
     uint64_t  slot_off, stream_off, track_off, part_off, hash_off;
-    uint64_t  session_off, free_off, next_off, extent_off;
+    uint64_t  session_off, cluster_off, rooms_off, rooms_size;
+    uint64_t  free_off, next_off, extent_off;
 } lv_geometry_t;
+
+/* The parts of lv_cluster_int.h: counts are powers of two, offsets count from
+ * its first byte. */
+typedef struct {
+    uint32_t  events, decisions, revoked, buckets;
+    uint64_t  event_off, decision_off, revoked_off[2], bucket_off;
+} lv_cluster_geometry_t;
+
+/* Likewise of lv_room_int.h. */
+typedef struct {
+    uint32_t  rooms, hash, writers, blocks;
+    uint64_t  room_off, hash_off, writer_off, dirty_off, block_off;
+} lv_rooms_geometry_t;
+
+#define LV_ROOMS_SIZE_MIN   (256u << 10)
+
+typedef struct lv_cluster_s      lv_cluster_t;
+typedef struct lv_rooms_s        lv_rooms_t;
+typedef struct lv_room_writer_s  lv_room_writer_t;
 
 typedef struct {
     pthread_mutex_t             life;       /* held by its process */
     _Atomic uint32_t            used;
     uint32_t                    pid;
     uint32_t                    generation;
+    _Atomic uint32_t            leaving;
     uint64_t                    since_ms;
     _Alignas(64) _Atomic uint32_t  bell;    /* rung, not yet taken */
     _Atomic uint64_t            dirty[LV_STREAM_WORDS];
@@ -82,6 +105,9 @@ typedef struct {
 
     _Alignas(64) _Atomic uint32_t  epoch;   /* owner epochs: never one twice, so
                                                no head word ever comes back */
+    _Atomic uint32_t            born_min;   /* new streams' names begin at this
+                                               second or later: those before
+                                               may have been used */
     _Atomic uint64_t            clock_ms;   /* the time that was last told */
     pthread_mutex_t             janitor;
 
@@ -101,10 +127,18 @@ typedef struct {
     uint64_t                    repairs;
 } lv_header_t;
 
+/* How often this process watches a stream. */
+typedef struct {
+    uint32_t  gen;                /* of the stream */
+    uint32_t  count;
+} lv_watch_t;
+
 struct lv_store_s {
     /* checked copies: indices are compared with these, never with shared
      * memory */
-    lv_geometry_t       geo;
+    lv_geometry_t          geo;
+    lv_cluster_geometry_t  cgeo;
+    lv_rooms_geometry_t    rgeo;
     lv_header_t        *h;
     lv_slot_t          *slots;
     lv_stream_t        *streams;
@@ -112,6 +146,13 @@ struct lv_store_s {
     lv_part_t          *parts;
     _Atomic uint32_t   *hash;
     lv_session_t       *sessions;
+    lv_cluster_t       *cluster;
+    lv_rooms_t         *rooms;
+    struct lv_room_s   *room;         /* the first is never used */
+    uint32_t           *room_hash;
+    lv_room_writer_t   *room_writers;
+    _Atomic uint64_t   *room_dirty;   /* LV_STREAM_WORDS a slot */
+    uint8_t            *room_blocks;  /* of block 0, which is not there */
     uint64_t           *free;
     uint32_t           *next;
     uint8_t            *extents;      /* of extent 0, which is not there */
@@ -122,11 +163,14 @@ struct lv_store_s {
     /* slots whose flag was set under the lock: rung when it is released */
     uint64_t            pending[LV_SLOT_WORDS];
     bool                locked;
+    bool                lead;         /* this process is the leader */
+    lv_watch_t         *watch;        /* by stream index */
 
     /* scratch for repair and check, so that nothing allocates under the lock */
     uint64_t           *mark_extent;
     uint64_t           *mark_part;
     uint64_t           *mark_track;
+    uint64_t           *mark_block;
 };
 
 
@@ -208,6 +252,8 @@ void lv_part_charge(lv_store_t *st, lv_part_t *p, int32_t parts,
 bool lv_part_pinned(lv_part_t *p);
 void lv_limbo_sweep(lv_store_t *st);
 void lv_store_clock(lv_store_t *st, uint64_t now_ms);
+/* Names below this second have been used. */
+void lv_store_born(lv_store_t *st, uint32_t second);
 
 /* lv_store_part.c: writes at byte `at` of an open part's chain */
 void lv_chain_write(lv_store_t *st, uint32_t extent, uint32_t at,
@@ -218,6 +264,8 @@ int lv_store_make_room(lv_store_t *st, uint32_t extents, uint32_t parts);
 void lv_track_evict(lv_store_t *st, lv_track_t *t, uint32_t keep_msn,
     uint64_t now_ms);
 void lv_track_evict_full(lv_store_t *st, lv_track_t *t, uint64_t now_ms);
+void lv_track_evict_init(lv_store_t *st, lv_track_t *t, uint32_t init_msn,
+    uint64_t now_ms);
 bool lv_stream_evict_oldest(lv_store_t *st, lv_stream_t *s, uint64_t now_ms);
 void lv_track_reset(lv_store_t *st, uint32_t index, uint64_t now_ms);
 
@@ -228,6 +276,8 @@ void lv_store_repair(lv_store_t *st);
 void lv_stream_link(lv_store_t *st, uint32_t index);
 void lv_stream_put_state(lv_store_t *st, lv_stream_t *s, uint32_t state,
     uint64_t now_ms);
+/* The newest msn that the stream has used. */
+uint32_t lv_stream_last_msn(lv_store_t *st, lv_stream_t *s);
 void lv_stream_drop(lv_store_t *st, lv_stream_t *s, uint64_t now_ms);
 bool lv_stream_drop_ended(lv_store_t *st, uint64_t now_ms);
 void lv_stream_reserve(lv_store_t *st, lv_stream_t *s, uint32_t extents);
@@ -242,6 +292,18 @@ uint32_t lv_epoch_next(lv_store_t *st);
 /* lv_store_bell.c; with or without the lock (rings once it is released) */
 void lv_bell_all(lv_store_t *st, lv_stream_t *s);
 void lv_bell_pending(lv_store_t *st);
+void lv_bell_slot(lv_store_t *st, unsigned slot);
+
+/* lv_cluster.c */
+uint64_t lv_cluster_layout(lv_cluster_geometry_t *g, uint64_t store);
+int lv_cluster_format(lv_store_t *st, uint64_t now_ms);
+/* lv_room.c */
+uint64_t lv_rooms_layout(lv_rooms_geometry_t *g, uint64_t size);
+void lv_rooms_map(lv_store_t *st, uint8_t *base);
+int lv_rooms_format(lv_store_t *st);
+void lv_rooms_slot_clean(lv_store_t *st, unsigned slot);
+/* lv_store.c */
+int lv_robust_mutex(pthread_mutex_t *m);
 
 /* lv_store_read.c: reads the part `id` if it is the one of that count on that
  * track. `listed`: it was reached from the track's head, so that it counts

@@ -87,6 +87,7 @@ stream_create(lv_store_t *st, const char *id, size_t len, uint32_t born,
     lv_set(&s->skew_ms, 0);
     lv_set(&s->evicted, 0);
     lv_set(&s->evicted_told, 0);
+    lv_set(&s->kick, 0);
     lv_shared_zero(&s->publisher, sizeof(s->publisher));
     lv_shared_zero(&s->scratch, sizeof(s->scratch));
     atomic_store(&s->owner, lv_pair(epoch, st->slot));
@@ -98,31 +99,6 @@ stream_create(lv_store_t *st, const char *id, size_t len, uint32_t born,
     lv_stream_link(st, index);
 
     return s;
-}
-
-
-/* The newest msn that the stream has used. */
-static uint32_t
-stream_last_msn(lv_store_t *st, lv_stream_t *s)
-{
-    unsigned       n;
-    uint32_t       last;
-    lv_track_t    *t;
-    lv_part_ref_t  ref;
-
-    last = lv_get(&s->epoch);
-
-    for (n = 0; n < LV_STREAM_TRACKS; n++) {
-        t = lv_stream_track_at(st, s, n);
-
-        if (t && lv_track_newest(st, t, &ref) == LV_OK
-            && ref.info.msn > last)
-        {
-            last = ref.info.msn;
-        }
-    }
-
-    return last;
 }
 
 
@@ -143,11 +119,13 @@ stream_claim(lv_store_t *st, const char *id, size_t len, uint32_t extents,
         return LV_DECLINED;
     }
 
-    born = (uint32_t) (now_ms / 1000);
+    /* the clock may have been set back */
+    lv_store_born(st, (uint32_t) (now_ms / 1000));
+    born = lv_get(&st->h->born_min);
     *epoch = lv_epoch_next(st);
 
     if (s && lv_get(&s->state) == LV_STREAM_ENDED) {
-        gen = stream_last_msn(st, s) + 2;
+        gen = lv_stream_last_msn(st, s) + 2;
         born = gen > born ? gen : born;
         lv_stream_drop(st, s, now_ms);
         s = NULL;
@@ -296,4 +274,39 @@ lv_stream_remove(lv_store_t *st, lv_stream_t *s, uint64_t now_ms)
         lv_stream_drop(st, s, now_ms);
         lv_store_unlock(st);
     }
+}
+
+
+int
+lv_stream_kick(lv_store_t *st, const char *id, size_t len,
+    const char *reason)
+{
+    int           rc;
+    uint32_t      gen, state;
+    lv_stream_t  *s;
+
+    if (lv_store_lock(st) != LV_OK) {
+        return LV_DECLINED;
+    }
+
+    rc = LV_DECLINED;
+    s = lv_stream_lookup(st, id, len, &gen);
+    state = s ? lv_get(&s->state) : LV_STREAM_FREE;
+
+    if (state != LV_STREAM_FREE && state != LV_STREAM_ENDED) {
+
+        /* the first reason stays: the owner may be reading it */
+        if (lv_get(&s->kick) == 0) {
+            strncpy(s->kick_reason, reason, sizeof(s->kick_reason) - 1);
+            s->kick_reason[sizeof(s->kick_reason) - 1] = '\0';
+            lv_set(&s->kick, 1);
+        }
+
+        lv_bell_all(st, s);
+        rc = LV_OK;
+    }
+
+    lv_store_unlock(st);
+
+    return rc;
 }

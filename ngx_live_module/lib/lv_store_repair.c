@@ -15,6 +15,21 @@
 #include "lv_store_int.h"
 
 
+/* It was being removed or created when somebody died: its owner may live, and
+ * must not go on with it. */
+static void
+stream_gone(lv_store_t *st, lv_stream_t *s)
+{
+    if (lv_pair_low(atomic_load(&s->owner)) == LV_NOBODY) {
+        return;
+    }
+
+    atomic_fetch_add(&s->gen, 1);
+    atomic_store(&s->owner, lv_pair(lv_epoch_next(st), LV_NOBODY));
+    lv_stream_notify(st, s);
+}
+
+
 static void
 repair_streams(lv_store_t *st)
 {
@@ -41,6 +56,7 @@ repair_streams(lv_store_t *st)
         lv_set(&s->parts, 0);
 
         if (lv_get(&s->state) == LV_STREAM_FREE) {
+            stream_gone(st, s);
             s->reserved = 0;
             s->next_free = h->stream_free;
             h->stream_free = i;

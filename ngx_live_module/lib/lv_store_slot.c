@@ -55,12 +55,14 @@ lv_store_join(lv_store_t *st, uint32_t pid, uint32_t generation,
         __atomic_store_n(&sl->pid, pid, __ATOMIC_RELAXED);
         __atomic_store_n(&sl->generation, generation, __ATOMIC_RELAXED);
         __atomic_store_n(&sl->since_ms, now_ms, __ATOMIC_RELAXED);
+        lv_set(&sl->leaving, 0);
         atomic_store(&sl->bell, 0);
         lv_set(&sl->used, 1);
 
         LV_KILL_POINT("join-used");
 
         st->slot = i;
+        memset(st->watch, 0, (st->geo.streams + 1) * sizeof(lv_watch_t));
         break;
     }
 
@@ -74,6 +76,15 @@ lv_store_join(lv_store_t *st, uint32_t pid, uint32_t generation,
     *err = "all process slots of the store are taken";
 
     return LV_ERROR;
+}
+
+
+void
+lv_store_leaving(lv_store_t *st)
+{
+    if (st->slot < LV_SLOTS) {
+        lv_set(&st->slots[st->slot].leaving, 1);
+    }
 }
 
 
@@ -208,6 +219,7 @@ slot_clean(lv_store_t *st, unsigned slot, uint64_t now_ms)
     LV_KILL_POINT("reap-parts");
     slot_clean_streams(st, slot, now_ms);
     LV_KILL_POINT("reap-streams");
+    lv_rooms_slot_clean(st, slot);
 
     lv_set(&sl->used, 0);
     LV_KILL_POINT("reap-free");

@@ -205,6 +205,30 @@ lv_stream_put_state(lv_store_t *st, lv_stream_t *s, uint32_t state,
 }
 
 
+uint32_t
+lv_stream_last_msn(lv_store_t *st, lv_stream_t *s)
+{
+    unsigned       n;
+    uint32_t       last;
+    lv_track_t    *t;
+    lv_part_ref_t  ref;
+
+    last = lv_get(&s->epoch);
+
+    for (n = 0; n < LV_STREAM_TRACKS; n++) {
+        t = lv_stream_track_at(st, s, n);
+
+        if (t && lv_track_newest(st, t, &ref) == LV_OK
+            && ref.info.msn > last)
+        {
+            last = ref.info.msn;
+        }
+    }
+
+    return last;
+}
+
+
 /* Removes the entry. From its state on nothing of it counts any more. */
 void
 lv_stream_drop(lv_store_t *st, lv_stream_t *s, uint64_t now_ms)
@@ -215,6 +239,8 @@ lv_stream_drop(lv_store_t *st, lv_stream_t *s, uint64_t now_ms)
     if (lv_get(&s->state) == LV_STREAM_FREE) {
         return;
     }
+
+    lv_store_born(st, lv_stream_last_msn(st, s) + 1);
 
     atomic_store(&s->state, LV_STREAM_FREE);
     LV_KILL_POINT("remove-state");

@@ -66,10 +66,27 @@ lv_track_desc(lv_track_t *t, lv_track_desc_t *out)
 }
 
 
-void
-lv_track_set_desc(lv_track_t *t, const lv_track_desc_t *desc)
+bool
+lv_track_set_desc(lv_store_t *st, lv_stream_t *s, lv_track_t *t,
+    uint32_t epoch, const lv_track_desc_t *desc)
 {
-    copy_write(t->desc, desc, sizeof(lv_track_desc_t), &t->desc_seq);
+    bool  owned;
+
+    /* who takes the stream over does so under the lock, too */
+
+    if (lv_store_lock(st) != LV_OK) {
+        return false;
+    }
+
+    owned = lv_stream_owned(st, s, epoch);
+
+    if (owned) {
+        copy_write(t->desc, desc, sizeof(lv_track_desc_t), &t->desc_seq);
+    }
+
+    lv_store_unlock(st);
+
+    return owned;
 }
 
 
@@ -86,9 +103,39 @@ lv_stream_publisher(lv_stream_t *s, lv_publisher_t *out)
 
 
 void
-lv_stream_set_publisher(lv_stream_t *s, const lv_publisher_t *p)
+lv_stream_set_publisher(lv_store_t *st, lv_stream_t *s,
+    const lv_publisher_t *p)
 {
-    copy_write(s->publisher, p, sizeof(lv_publisher_t), &s->publisher_seq);
+    if (lv_store_lock(st) == LV_OK) {
+        copy_write(s->publisher, p, sizeof(lv_publisher_t), &s->publisher_seq);
+        lv_store_unlock(st);
+    }
+}
+
+
+bool
+lv_stream_publisher_stopped(lv_store_t *st, lv_stream_t *s, uint32_t pid,
+    uint64_t since_ms)
+{
+    bool            is;
+    lv_publisher_t  p;
+
+    if (pid == 0 || lv_store_lock(st) != LV_OK) {
+        return false;
+    }
+
+    lv_stream_publisher(s, &p);
+    is = p.pid == pid && p.since_ms == since_ms;
+
+    if (is) {
+        p.pid = 0;
+        copy_write(s->publisher, &p, sizeof(lv_publisher_t),
+                   &s->publisher_seq);
+    }
+
+    lv_store_unlock(st);
+
+    return is;
 }
 
 
@@ -169,7 +216,7 @@ track_create(lv_store_t *st, lv_stream_t *s, uint32_t epoch,
     lv_shared_zero(t->init, sizeof(t->init));
     lv_set(&t->init_count, 0);
     lv_shared_write(t->name, name, sizeof(name));
-    lv_track_set_desc(t, desc);
+    copy_write(t->desc, desc, sizeof(lv_track_desc_t), &t->desc_seq);
     atomic_store(&t->head, lv_pair(epoch, LV_NONE));
     lv_set(&t->stream, lv_stream_index(st, s));
 

@@ -30,6 +30,8 @@ static const struct {
         "The token does not allow this." },
     [LV_TOKEN_WRONG_ADDRESS] = { "wrong address",
         "The token is for another address." },
+    [LV_TOKEN_TOO_MANY] = { "too many sessions",
+        "The token is in use by as many players as it allows." },
 };
 
 

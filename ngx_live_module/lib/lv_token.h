@@ -9,7 +9,9 @@
  *
  * Claims:
  *   exp       required; end of life, Unix seconds
- *   nbf       not valid before it, Unix seconds; iat is ignored
+ *   nbf       not valid before it, Unix seconds
+ *   iat       when it was made, Unix seconds: what revocations go by. One that
+ *             is no such number counts as none
  *   stream    required; a stream id, "*" (any), or an array of 1 to
  *             LV_TOKEN_STREAMS_MAX of them
  *   can       required; array of strings, or one string separated by spaces:
@@ -17,6 +19,9 @@
  *   sub       who it is for; jti: its id. Strings of up to LV_TOKEN_TEXT_MAX
  *             bytes without control characters (they may go to a log or into
  *             a header)
+ *   name      what a member of a chat is called, role: what he may do there.
+ *             Strings, up to LV_TOKEN_NAME_MAX and LV_TOKEN_ROLE_MAX bytes;
+ *             others count as none
  *   ip        an address, or a block as a.b.c.d/n, of IPv4 or IPv6
  *   sessions  how many sessions at a time; 1 and more, needs a jti
  * Other claims are ignored. A member that appears twice is refused.
@@ -39,6 +44,8 @@
 #define LV_TOKEN_SIZE_MAX     2048
 #define LV_TOKEN_TEXT_MAX     64
 #define LV_TOKEN_STREAMS_MAX  8
+#define LV_TOKEN_NAME_MAX     128
+#define LV_TOKEN_ROLE_MAX     15
 #define LV_TOKEN_TRIES_MAX    8
 
 /* Clocks of the signer and of this node may differ by so much. */
@@ -61,6 +68,7 @@ typedef enum {
     LV_TOKEN_WRONG_STREAM,
     LV_TOKEN_NOT_ALLOWED,       /* another "can" would be needed */
     LV_TOKEN_WRONG_ADDRESS,
+    LV_TOKEN_TOO_MANY,          /* sessions; for whoever counts them */
     LV_TOKEN_RESULTS
 } lv_token_result_e;
 
@@ -68,6 +76,7 @@ typedef enum {
 typedef struct {
     int64_t   exp_s;
     int64_t   nbf_s;                        /* 0 without one */
+    int64_t   iat_s;                        /* 0 without one */
     uint32_t  sessions;                     /* 0: no limit */
     uint8_t   can;                          /* LV_TOKEN_WATCH | ... */
     bool      any_stream;                   /* "*" */
@@ -77,6 +86,8 @@ typedef struct {
     uint8_t   ip[16];                       /* network order */
     char      sub[LV_TOKEN_TEXT_MAX + 1];   /* terminated; "" without one */
     char      jti[LV_TOKEN_TEXT_MAX + 1];
+    char      name[LV_TOKEN_NAME_MAX + 1];  /* UTF-8, as it was given */
+    char      role[LV_TOKEN_ROLE_MAX + 1];
     char      streams[LV_TOKEN_STREAMS_MAX][LV_STREAM_ID_LEN + 1];
 } lv_token_t;
 

@@ -12,7 +12,8 @@
 
 
 static int lv_token_time(json_t *claims, const char *name, int64_t *out);
-static int lv_token_text(json_t *claims, const char *name, char *dst);
+static int lv_token_text(json_t *claims, const char *name, char *dst,
+    size_t max);
 static int lv_token_streams(json_t *value, lv_token_t *token);
 static int lv_token_stream(json_t *value, lv_token_t *token);
 static int lv_token_can(json_t *value, lv_token_t *token);
@@ -32,12 +33,22 @@ lv_token_claims_parse(json_t *claims, lv_token_t *token)
     if (lv_token_time(claims, "exp", &token->exp_s) != LV_OK
         || lv_token_streams(json_object_get(claims, "stream"), token) != LV_OK
         || lv_token_can(json_object_get(claims, "can"), token) != LV_OK
-        || lv_token_text(claims, "sub", token->sub) == LV_ERROR
-        || lv_token_text(claims, "jti", token->jti) == LV_ERROR
+        || lv_token_text(claims, "sub", token->sub,
+                         LV_TOKEN_TEXT_MAX) == LV_ERROR
+        || lv_token_text(claims, "jti", token->jti,
+                         LV_TOKEN_TEXT_MAX) == LV_ERROR
         || lv_token_time(claims, "nbf", &token->nbf_s) == LV_ERROR)
     {
         return LV_ERROR;
     }
+
+    /* optional, and of no use to whoever makes tokens: not worth refusing */
+    if (lv_token_time(claims, "iat", &token->iat_s) != LV_OK) {
+        token->iat_s = 0;
+    }
+
+    (void) lv_token_text(claims, "name", token->name, LV_TOKEN_NAME_MAX);
+    (void) lv_token_text(claims, "role", token->role, LV_TOKEN_ROLE_MAX);
 
     value = json_object_get(claims, "ip");
 
@@ -93,7 +104,7 @@ lv_token_time(json_t *claims, const char *name, int64_t *out)
 
 
 static int
-lv_token_text(json_t *claims, const char *name, char *dst)
+lv_token_text(json_t *claims, const char *name, char *dst, size_t max)
 {
     size_t       i, len;
     json_t      *value;
@@ -108,7 +119,7 @@ lv_token_text(json_t *claims, const char *name, char *dst)
     p = json_string_value(value);
     len = json_string_length(value);
 
-    if (p == NULL || len == 0 || len > LV_TOKEN_TEXT_MAX) {
+    if (p == NULL || len == 0 || len > max) {
         return LV_ERROR;
     }
 

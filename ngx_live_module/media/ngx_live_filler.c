@@ -20,8 +20,11 @@ static void ngx_live_filler_dirty(lv_store_t *st, uint32_t stream);
 static void ngx_live_filler_second(lv_store_t *st, uint64_t now_ms);
 static void ngx_live_filler_adopt(lv_store_t *st, lv_stream_t *s);
 static void ngx_live_filler_tick(void *data);
+static void ngx_live_filler_ended(ngx_live_filler_t *f, lv_stream_t *s,
+    const char *reason);
 static void ngx_live_filler_event(void *ctx, lv_pack_event_t ev,
     const char *text);
+static void ngx_live_filler_exit(lv_store_t *st);
 static void ngx_live_filler_free(ngx_live_filler_t *f);
 
 
@@ -35,7 +38,9 @@ ngx_live_filler_init(ngx_cycle_t *cycle)
     ngx_queue_init(&ngx_live_fillers);
     ngx_live_filler_cycle = cycle;
 
-    if (ngx_live_on_dirty(ngx_live_filler_dirty) != NGX_OK) {
+    if (ngx_live_on_dirty(ngx_live_filler_dirty) != NGX_OK
+        || ngx_live_on_exit(ngx_live_filler_exit) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -43,14 +48,10 @@ ngx_live_filler_init(ngx_cycle_t *cycle)
 }
 
 
-void
-ngx_live_filler_exit(void)
+static void
+ngx_live_filler_exit(lv_store_t *st)
 {
     ngx_queue_t  *q;
-
-    if (ngx_live_filler_cycle == NULL || ngx_live_store() == NULL) {
-        return;
-    }
 
     while (!ngx_queue_empty(&ngx_live_fillers)) {
         q = ngx_queue_head(&ngx_live_fillers);
@@ -82,7 +83,7 @@ ngx_live_filler_second(lv_store_t *st, uint64_t now_ms)
     lv_stream_t  *s;
 
     if (ngx_exiting) {
-        ngx_live_filler_exit();
+        ngx_live_filler_exit(st);
         return;
     }
 
@@ -142,22 +143,39 @@ static void
 ngx_live_filler_tick(void *data)
 {
     ngx_int_t           rc;
+    const char         *kicked;
+    lv_stream_t        *s;
     ngx_live_filler_t  *f = data;
 
+    s = lv_packager_stream(f->packager);
     rc = lv_packager_tick(f->packager, ngx_live_now_ms());
+    kicked = lv_stream_kicked(s);
 
-    if (rc == LV_OK && !ngx_exiting) {
+    if (rc == LV_OK && kicked == NULL && !ngx_exiting) {
         return;
     }
 
-    if (rc == LV_DECLINED) {
-        ngx_live_count(NGX_LIVE_C_STREAM_ENDED, 1);
-        ngx_log_error(NGX_LOG_NOTICE, ngx_live_filler_cycle->log, 0,
-                      "live: stream \"%s\" ended, its publisher did not come "
-                      "back", f->id);
+    if (rc == LV_OK && kicked != NULL) {
+        lv_packager_finish(f->packager, ngx_live_now_ms());
+        ngx_live_filler_ended(f, s, kicked);
+
+    } else if (rc == LV_DECLINED) {
+        ngx_live_filler_ended(f, s, "its publisher did not come back");
     }
 
     ngx_live_filler_free(f);
+}
+
+
+static void
+ngx_live_filler_ended(ngx_live_filler_t *f, lv_stream_t *s,
+    const char *reason)
+{
+    ngx_live_count(NGX_LIVE_C_STREAM_ENDED, 1);
+    ngx_live_media_tell(LV_EVENT_STREAM_ENDED, s, reason);
+
+    ngx_log_error(NGX_LOG_NOTICE, ngx_live_filler_cycle->log, 0,
+                  "live: stream \"%s\" ended, %s", f->id, reason);
 }
 
 

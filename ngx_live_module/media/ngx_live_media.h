@@ -4,6 +4,7 @@
 #define NGX_LIVE_MEDIA_H
 
 #include "ngx_live_core.h"
+#include "lv_cluster.h"
 #include "lv_packager.h"
 
 /* Logs and counts an event of a packager, once. */
@@ -15,8 +16,11 @@ void ngx_live_media_event(ngx_log_t *log, const char *id, lv_pack_event_t ev,
  * stopped properly has left 0 there. */
 void ngx_live_publisher_died(lv_stream_t *s, ngx_log_t *log);
 
+/* Tells the control plane, if there is one. The rest is the stream's own: its
+ * publisher's, as it was last. */
+void ngx_live_media_tell(lv_event_e type, lv_stream_t *s, const char *reason);
+
 ngx_int_t ngx_live_publisher_init(void);
 ngx_int_t ngx_live_filler_init(ngx_cycle_t *cycle);
-void ngx_live_filler_exit(void);
 
 #endif

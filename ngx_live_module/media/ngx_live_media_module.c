@@ -1,8 +1,8 @@
 #include "ngx_live_media.h"
+#include "ngx_live_publisher.h"
 
 
 static ngx_int_t ngx_live_media_init(ngx_cycle_t *cycle);
-static void ngx_live_media_exit(ngx_cycle_t *cycle);
 
 
 static ngx_core_module_t  ngx_live_media_module_ctx = {
@@ -22,7 +22,7 @@ ngx_module_t  ngx_live_media_module = {
     ngx_live_media_init,                   /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    ngx_live_media_exit,                   /* exit process */
+    NULL,                                  /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -36,13 +36,6 @@ ngx_live_media_init(ngx_cycle_t *cycle)
     }
 
     return ngx_live_filler_init(cycle);
-}
-
-
-static void
-ngx_live_media_exit(ngx_cycle_t *cycle)
-{
-    ngx_live_filler_exit();
 }
 
 
@@ -103,4 +96,61 @@ ngx_live_media_event(ngx_log_t *log, const char *id, lv_pack_event_t ev,
     }
 
     ngx_log_error(level, log, 0, "live: stream \"%s\" %s: %s", id, what, text);
+}
+
+
+void
+ngx_live_media_tell(lv_event_e type, lv_stream_t *s, const char *reason)
+{
+    lv_store_t      *st;
+    lv_event_t       ev;
+    lv_publisher_t   pub;
+
+    st = ngx_live_store();
+
+    if (st == NULL || !lv_cluster_active(st)) {
+        return;
+    }
+
+    lv_stream_publisher(s, &pub);
+
+    ngx_memzero(&ev, sizeof(lv_event_t));
+    ev.type = type;
+    ev.time_ms = ngx_live_now_ms();
+    ev.bytes = atomic_load(&s->bytes_in);
+    ev.frames = atomic_load(&s->frames_in);
+
+    ngx_memcpy(ev.stream, s->id, LV_STREAM_ID_MAX);
+    ngx_memcpy(ev.broadcast, pub.broadcast, sizeof(pub.broadcast) - 1);
+    ngx_memcpy(ev.protocol, pub.protocol, sizeof(pub.protocol) - 1);
+    ngx_memcpy(ev.addr, pub.addr, sizeof(pub.addr) - 1);
+    lv_cluster_text(ev.reason, sizeof(ev.reason), reason, ngx_strlen(reason));
+
+    lv_event_add(st, &ev);
+}
+
+
+void
+ngx_live_publisher_refused(ngx_str_t *stream, const char *protocol,
+    ngx_str_t *addr, const char *reason)
+{
+    lv_event_t   ev;
+    lv_store_t  *st;
+
+    st = ngx_live_store();
+
+    if (st == NULL || !lv_cluster_active(st)) {
+        return;
+    }
+
+    ngx_memzero(&ev, sizeof(lv_event_t));
+    ev.type = LV_EVENT_PUBLISH_REFUSED;
+    ev.time_ms = ngx_live_now_ms();
+    lv_cluster_text(ev.stream, sizeof(ev.stream), stream->data, stream->len);
+    lv_cluster_text(ev.protocol, sizeof(ev.protocol), protocol,
+                    ngx_strlen(protocol));
+    lv_cluster_text(ev.addr, sizeof(ev.addr), addr->data, addr->len);
+    lv_cluster_text(ev.reason, sizeof(ev.reason), reason, ngx_strlen(reason));
+
+    lv_event_add(st, &ev);
 }

@@ -6,7 +6,9 @@
 
 
 #define NGX_LIVE_SILENCE_MS         3000    /* then anybody may take over */
-#define NGX_LIVE_DISPLACED_MS       10000   /* the loser does not come back */
+#define NGX_LIVE_DISPLACED_MS       10000   /* the loser does not come back … */
+#define NGX_LIVE_SENDING_MS         1000    /* … while media came since */
+#define NGX_LIVE_ALONE_MS           2000    /* nobody takes viewers any more */
 
 
 struct ngx_live_publisher_s {
@@ -23,6 +25,11 @@ struct ngx_live_publisher_s {
 
 
 static ngx_int_t ngx_live_publisher_id(ngx_str_t *id);
+static ngx_uint_t ngx_live_publisher_is(const char *addr,
+    ngx_live_publish_t *req);
+static const char *ngx_live_publisher_admit(lv_store_t *st,
+    ngx_live_publish_t *req, lv_publisher_t *pub, uint64_t now,
+    ngx_uint_t *counter);
 static const char *ngx_live_publisher_conflict(ngx_live_publish_t *req,
     lv_publisher_t *pub, uint64_t now);
 static void ngx_live_publisher_before(lv_store_t *st,
@@ -32,14 +39,19 @@ static void ngx_live_publisher_describe(ngx_live_publish_t *req,
 static void ngx_live_publisher_event(void *ctx, lv_pack_event_t ev,
     const char *text);
 static void ngx_live_publisher_tick(void *data);
+static void ngx_live_publisher_dirty(lv_store_t *st, uint32_t stream);
 static void ngx_live_publisher_count(ngx_live_publisher_t *p);
 static ngx_uint_t ngx_live_publisher_outdated(lv_store_t *st,
     ngx_live_core_conf_t *lcf);
+static ngx_uint_t ngx_live_publisher_alone(lv_store_t *st);
+static void ngx_live_publisher_close_all(void);
 static void ngx_live_publisher_second(lv_store_t *st, uint64_t now_ms);
+static void ngx_live_publisher_exit(lv_store_t *st);
 
 
 static ngx_queue_t  ngx_live_publishers;
 static ngx_msec_t   ngx_live_exiting_since;
+static ngx_msec_t   ngx_live_others_seen;
 
 
 static ngx_int_t
@@ -68,6 +80,33 @@ ngx_live_publisher_id(ngx_str_t *id)
 }
 
 
+/* NULL, or why it may not publish; what of that is counted. */
+
+static const char *
+ngx_live_publisher_admit(lv_store_t *st, ngx_live_publish_t *req,
+    lv_publisher_t *pub, uint64_t now, ngx_uint_t *counter)
+{
+    *counter = NGX_LIVE_C_PUBLISH_REFUSED_BAD;
+
+    if (st == NULL) {
+        return "the server has no live{ live_store … }";
+    }
+
+    if (ngx_live_publisher_id(&req->id) != NGX_OK) {
+        return "a stream id is 1 to 64 letters, digits, \"-\" and \"_\"";
+    }
+
+    if (lv_cluster_draining(st)) {
+        *counter = NGX_LIVE_C_PUBLISH_REFUSED_DRAIN;
+        return "this server is being emptied, please publish to another one";
+    }
+
+    *counter = NGX_LIVE_C_PUBLISH_REFUSED_BUSY;
+
+    return ngx_live_publisher_conflict(req, pub, now);
+}
+
+
 ngx_live_publisher_t *
 ngx_live_publisher_start(ngx_live_publish_t *req, const char **reason)
 {
@@ -80,24 +119,11 @@ ngx_live_publisher_start(ngx_live_publish_t *req, const char **reason)
 
     st = ngx_live_store();
     now = ngx_live_now_ms();
-    counter = NGX_LIVE_C_PUBLISH_REFUSED_BAD;
-
-    if (st == NULL) {
-        *reason = "the server has no live{ live_store … }";
-        goto refused;
-    }
-
-    if (ngx_live_publisher_id(&req->id) != NGX_OK) {
-        *reason = "a stream id is 1 to 64 letters, digits, \"-\" and \"_\"";
-        goto refused;
-    }
-
     ngx_memzero(&pub, sizeof(lv_publisher_t));
 
-    *reason = ngx_live_publisher_conflict(req, &pub, now);
+    *reason = ngx_live_publisher_admit(st, req, &pub, now, &counter);
 
     if (*reason != NULL) {
-        counter = NGX_LIVE_C_PUBLISH_REFUSED_BUSY;
         goto refused;
     }
 
@@ -106,6 +132,7 @@ ngx_live_publisher_start(ngx_live_publish_t *req, const char **reason)
     p = ngx_calloc(sizeof(ngx_live_publisher_t), req->log);
     if (p == NULL) {
         *reason = "the server is out of memory";
+        counter = NGX_LIVE_C_PUBLISH_REFUSED_FULL;
         goto refused;
     }
 
@@ -148,6 +175,9 @@ ngx_live_publisher_start(ngx_live_publish_t *req, const char **reason)
                   "live: publish of \"%s\" started, %s from %V", p->id,
                   req->protocol, req->addr);
 
+    ngx_live_media_tell(LV_EVENT_PUBLISH_START,
+                        lv_packager_stream(p->packager), "");
+
     return p;
 
 refused:
@@ -158,23 +188,39 @@ refused:
                   "live: publish refused, %s from %V: %s", req->protocol,
                   req->addr, *reason);
 
+    ngx_live_publisher_refused(&req->id, req->protocol, req->addr, *reason);
+
     return NULL;
+}
+
+
+static ngx_uint_t
+ngx_live_publisher_is(const char *addr, ngx_live_publish_t *req)
+{
+    size_t  len;
+
+    len = ngx_min(req->addr->len, sizeof(((lv_publisher_t *) 0)->addr) - 1);
+
+    return ngx_strncmp(addr, req->addr->data, len) == 0 && addr[len] == '\0';
 }
 
 
 /*
  * The same broadcaster takes its stream over at once, anybody else after
- * three seconds of silence. Who has just been displaced by the same
- * broadcaster's other encoder waits, or the two would take turns for ever.
+ * three seconds of silence, whether the publisher is still connected or has
+ * gone. Who has just been displaced by the same broadcaster's other encoder
+ * waits as long as that one sends, or the two would take turns for ever. Of
+ * two that have one address nobody can tell who comes back: there, too, the
+ * one that sends keeps the stream.
  */
 
 static const char *
 ngx_live_publisher_conflict(ngx_live_publish_t *req, lv_publisher_t *pub,
     uint64_t now)
 {
-    size_t           len;
     uint32_t         gen, state;
-    uint64_t         input;
+    uint64_t         input, heard;
+    ngx_uint_t       recent;
     lv_store_t      *st;
     lv_stream_t     *s;
     lv_publisher_t   cur;
@@ -187,28 +233,27 @@ ngx_live_publisher_conflict(ngx_live_publish_t *req, lv_publisher_t *pub,
     }
 
     state = atomic_load(&s->state);
-    input = atomic_load(&s->input_ms);
 
-    if (state != LV_STREAM_LIVE && state != LV_STREAM_STARTING) {
-        return NULL;
-    }
-
-    if (now > input + NGX_LIVE_SILENCE_MS) {
+    if (state == LV_STREAM_FREE || state == LV_STREAM_ENDED) {
         return NULL;
     }
 
     lv_stream_publisher(s, &cur);
 
+    /* one that has just begun has sent nothing yet */
+
+    input = atomic_load(&s->input_ms);
+    heard = ngx_max(input, cur.since_ms);
+
     if (CRYPTO_memcmp(cur.owner_key, req->owner_key, 32) != 0) {
-        return "somebody else is publishing this stream";
+        return now > heard + NGX_LIVE_SILENCE_MS
+               ? NULL : "somebody else is publishing this stream";
     }
 
-    len = ngx_min(req->addr->len, sizeof(cur.addr) - 1);
+    recent = now < cur.displaced_ms + NGX_LIVE_DISPLACED_MS;
 
-    if (ngx_strncmp(cur.addr, req->addr->data, len) == 0
-        && cur.addr[len] == '\0')
-    {
-        /* whom it displaced before is still not to come back */
+    if (state == LV_STREAM_INTERRUPTED) {
+        /* nobody is displaced; who was before is still not to come back */
         ngx_memcpy(pub->displaced_addr, cur.displaced_addr,
                    sizeof(cur.displaced_addr));
         pub->displaced_ms = cur.displaced_ms;
@@ -216,11 +261,21 @@ ngx_live_publisher_conflict(ngx_live_publish_t *req, lv_publisher_t *pub,
         return NULL;
     }
 
-    if (now < cur.displaced_ms + NGX_LIVE_DISPLACED_MS
-        && ngx_strncmp(cur.displaced_addr, req->addr->data, len) == 0
-        && cur.displaced_addr[len] == '\0')
+    if (recent && ngx_live_publisher_is(cur.displaced_addr, req)
+        && now <= input + NGX_LIVE_SENDING_MS)
     {
         return "another encoder with the same key has taken over";
+    }
+
+    if (recent && ngx_live_publisher_is(cur.addr, req)
+        && !ngx_live_publisher_is(cur.displaced_addr, req))
+    {
+        /* the winner comes back: the loser is still the other one */
+        ngx_memcpy(pub->displaced_addr, cur.displaced_addr,
+                   sizeof(cur.displaced_addr));
+        pub->displaced_ms = cur.displaced_ms;
+
+        return NULL;
     }
 
     ngx_memcpy(pub->displaced_addr, cur.addr, sizeof(cur.addr));
@@ -248,6 +303,11 @@ ngx_live_publisher_describe(ngx_live_publish_t *req, lv_publisher_t *pub,
         pub->encoder[i] = (req->encoder.data[i] >= 0x20
                            && req->encoder.data[i] < 0x7f)
                           ? (char) req->encoder.data[i] : '?';
+    }
+
+    if (req->broadcast != NULL) {
+        ngx_cpystrn((u_char *) pub->broadcast, (u_char *) req->broadcast,
+                    sizeof(pub->broadcast));
     }
 
     ngx_memcpy(pub->owner_key, req->owner_key, 32);
@@ -283,24 +343,23 @@ ngx_live_publisher_before(lv_store_t *st, ngx_live_publish_t *req)
 void
 ngx_live_publisher_died(lv_stream_t *s, ngx_log_t *log)
 {
-    uint32_t         pid;
     lv_publisher_t   pub;
 
     lv_stream_publisher(s, &pub);
 
-    if (pub.pid == 0) {
+    if (!lv_stream_publisher_stopped(ngx_live_store(), s, pub.pid,
+                                     pub.since_ms))
+    {
         return;
     }
-
-    pid = pub.pid;
-    pub.pid = 0;
-    lv_stream_set_publisher(s, &pub);
 
     ngx_live_count(NGX_LIVE_C_PUBLISH_STOPPED, 1);
 
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "live: publish of \"%s\" lost: its worker %uD died", s->id,
-                  pid);
+                  pub.pid);
+
+    ngx_live_media_tell(LV_EVENT_PUBLISH_STOP, s, "the worker died");
 }
 
 
@@ -309,13 +368,15 @@ ngx_live_publisher_stop(ngx_live_publisher_t *p, ngx_live_stop_e why,
     const char *text)
 {
     lv_stream_t        *s;
-    lv_publisher_t      pub;
     uint64_t            now;
+    ngx_uint_t          ended;
     static const char  *how[] = {
-        "lost", "finished", "displaced", "ended"
+        "lost", "finished", "displaced", "ended", "kicked"
     };
 
     now = ngx_live_now_ms();
+    s = lv_packager_stream(p->packager);
+    ended = (why == NGX_LIVE_STOP_FINISHED || why == NGX_LIVE_STOP_KICKED);
 
     ngx_live_tick_del(&p->tick);
     ngx_queue_remove(&p->queue);
@@ -324,14 +385,15 @@ ngx_live_publisher_stop(ngx_live_publisher_t *p, ngx_live_stop_e why,
         ngx_live_publisher_count(p);
     }
 
+    ngx_live_media_tell(LV_EVENT_PUBLISH_STOP, s, text);
+
     if (why != NGX_LIVE_STOP_DISPLACED) {
-        s = lv_packager_stream(p->packager);
-        lv_stream_publisher(s, &pub);
-        pub.pid = 0;
-        lv_stream_set_publisher(s, &pub);
+        (void) lv_stream_publisher_stopped(ngx_live_store(), s,
+                                           (uint32_t) ngx_pid, p->started_ms);
     }
 
-    if (why == NGX_LIVE_STOP_FINISHED) {
+    if (ended) {
+        ngx_live_media_tell(LV_EVENT_STREAM_ENDED, s, text);
         lv_packager_finish(p->packager, now);
 
     } else if (why != NGX_LIVE_STOP_DISPLACED) {
@@ -346,7 +408,11 @@ ngx_live_publisher_stop(ngx_live_publisher_t *p, ngx_live_stop_e why,
         ngx_live_count(NGX_LIVE_C_PUBLISH_DISPLACED, 1);
     }
 
-    if (why == NGX_LIVE_STOP_FINISHED) {
+    if (why == NGX_LIVE_STOP_KICKED) {
+        ngx_live_count(NGX_LIVE_C_PUBLISH_KICKED, 1);
+    }
+
+    if (ended) {
         ngx_live_count(NGX_LIVE_C_STREAM_ENDED, 1);
     }
 
@@ -384,7 +450,42 @@ ngx_live_publisher_tick(void *data)
         return;
     }
 
+    if (lv_stream_kicked(lv_packager_stream(p->packager)) != NULL) {
+        p->close(p->data, NGX_LIVE_STOP_KICKED);
+        return;
+    }
+
     ngx_live_publisher_count(p);
+}
+
+
+/* The bell that goes with a kick is quicker than the tick. */
+
+static void
+ngx_live_publisher_dirty(lv_store_t *st, uint32_t stream)
+{
+    uint32_t               gen;
+    ngx_queue_t           *q;
+    lv_stream_t           *s;
+    ngx_live_publisher_t  *p;
+
+    s = lv_stream_at(st, stream, &gen);
+
+    if (s == NULL || lv_stream_kicked(s) == NULL) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&ngx_live_publishers);
+         q != ngx_queue_sentinel(&ngx_live_publishers);
+         q = ngx_queue_next(q))
+    {
+        p = ngx_queue_data(q, ngx_live_publisher_t, queue);
+
+        if (lv_packager_stream(p->packager) == s) {
+            ngx_live_publisher_tick(p);
+            return;
+        }
+    }
 }
 
 
@@ -454,33 +555,33 @@ ngx_live_publisher_outdated(lv_store_t *st, ngx_live_core_conf_t *lcf)
 }
 
 
-/* An old worker keeps its publishers for live_drain_timeout, or until too many
- * generations have come after it. */
+/* Nginx stops, rather than to be loaded anew or upgraded: for a while there has
+ * been no worker that takes viewers, so what is published nobody can see. */
+
+static ngx_uint_t
+ngx_live_publisher_alone(lv_store_t *st)
+{
+    unsigned        slot;
+    lv_slot_info_t  info;
+
+    for (slot = 0; slot < LV_SLOTS; slot++) {
+        lv_store_slot_info(st, slot, &info);
+
+        if (info.used && !info.leaving) {
+            ngx_live_others_seen = ngx_current_msec;
+            return 0;
+        }
+    }
+
+    return ngx_current_msec - ngx_live_others_seen >= NGX_LIVE_ALONE_MS;
+}
+
 
 static void
-ngx_live_publisher_second(lv_store_t *st, uint64_t now_ms)
+ngx_live_publisher_close_all(void)
 {
-    ngx_queue_t            *q, *next;
-    ngx_live_core_conf_t   *lcf;
-    ngx_live_publisher_t   *p;
-
-    if (!ngx_exiting) {
-        return;
-    }
-
-    if (ngx_live_exiting_since == 0) {
-        ngx_live_exiting_since = ngx_current_msec;
-        return;
-    }
-
-    lcf = ngx_live_core_conf((ngx_cycle_t *) ngx_cycle);
-
-    if (lcf == NULL
-        || (ngx_current_msec - ngx_live_exiting_since < lcf->drain_timeout
-            && !ngx_live_publisher_outdated(st, lcf)))
-    {
-        return;
-    }
+    ngx_queue_t           *q, *next;
+    ngx_live_publisher_t  *p;
 
     for (q = ngx_queue_head(&ngx_live_publishers);
          q != ngx_queue_sentinel(&ngx_live_publishers);
@@ -493,10 +594,59 @@ ngx_live_publisher_second(lv_store_t *st, uint64_t now_ms)
 }
 
 
+/* An old worker keeps its publishers for live_drain_timeout, or until too many
+ * generations have come after it, or while there is another one. */
+
+static void
+ngx_live_publisher_second(lv_store_t *st, uint64_t now_ms)
+{
+    ngx_live_core_conf_t  *lcf;
+
+    if (!ngx_exiting) {
+        return;
+    }
+
+    if (ngx_live_exiting_since == 0) {
+        ngx_live_exiting_since = ngx_current_msec;
+        ngx_live_others_seen = ngx_current_msec;
+        lv_store_leaving(st);
+        return;
+    }
+
+    lcf = ngx_live_core_conf((ngx_cycle_t *) ngx_cycle);
+
+    if (lcf == NULL
+        || (ngx_current_msec - ngx_live_exiting_since < lcf->drain_timeout
+            && !ngx_live_publisher_outdated(st, lcf)
+            && !ngx_live_publisher_alone(st)))
+    {
+        return;
+    }
+
+    ngx_live_publisher_close_all();
+}
+
+
+/* Told to stop at once (TERM): nginx closes no connection then, and calls no
+ * pool's cleanups. */
+
+static void
+ngx_live_publisher_exit(lv_store_t *st)
+{
+    ngx_live_publisher_close_all();
+}
+
+
 ngx_int_t
 ngx_live_publisher_init(void)
 {
     ngx_queue_init(&ngx_live_publishers);
+
+    if (ngx_live_on_dirty(ngx_live_publisher_dirty) != NGX_OK
+        || ngx_live_on_exit(ngx_live_publisher_exit) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     return ngx_live_on_second(ngx_live_publisher_second);
 }

@@ -18,7 +18,8 @@ typedef enum {
     NGX_LIVE_STOP_LOST = 0,     /* without a word: the stream is filled */
     NGX_LIVE_STOP_FINISHED,     /* it said goodbye: ENDLIST */
     NGX_LIVE_STOP_DISPLACED,    /* another publisher has the stream now */
-    NGX_LIVE_STOP_ERROR         /* bad input: filled, as lost */
+    NGX_LIVE_STOP_ERROR,        /* bad input: filled, as lost */
+    NGX_LIVE_STOP_KICKED        /* by command: ENDLIST */
 } ngx_live_stop_e;
 
 typedef struct {
@@ -28,10 +29,13 @@ typedef struct {
     ngx_str_t               encoder;      /* may be empty; made printable */
     uint8_t                 owner_key[32];  /* SHA-256 of the credential or,
                                              where there is none, the address */
+    const char             *broadcast;    /* the control plane's name of it,
+                                             or "" */
     ngx_live_media_conf_t  *media;
     ngx_log_t              *log;          /* the connection's, outlives it */
-    /* Called when the stream was taken over or this worker has drained long
-     * enough: close the connection (and call ngx_live_publisher_stop()). */
+    /* Called when the stream was taken over, kicked (lv_stream_kicked() tells
+     * why), or this worker has drained long enough: close the connection (and
+     * call ngx_live_publisher_stop()). */
     void                  (*close)(void *data, ngx_live_stop_e why);
     void                   *data;
 } ngx_live_publish_t;
@@ -43,5 +47,9 @@ void ngx_live_publisher_stop(ngx_live_publisher_t *p, ngx_live_stop_e why,
     const char *text);
 
 lv_packager_t *ngx_live_publisher_packager(ngx_live_publisher_t *p);
+
+/* A publish that was refused before it got here; for the control plane. */
+void ngx_live_publisher_refused(ngx_str_t *stream, const char *protocol,
+    ngx_str_t *addr, const char *reason);
 
 #endif

@@ -4,6 +4,7 @@
 
 
 static void ngx_live_bell_read(ngx_event_t *ev);
+static void ngx_live_bell_look(ngx_event_t *ev);
 static socklen_t ngx_live_bell_addr(struct sockaddr_un *sun, unsigned slot);
 
 
@@ -11,6 +12,7 @@ static const uint8_t     *ngx_live_bell_secret;
 static ngx_connection_t  *ngx_live_bell_conn;
 static ngx_socket_t       ngx_live_bell_out = (ngx_socket_t) -1;
 static void             (*ngx_live_bell_handler)(void);
+static ngx_event_t        ngx_live_bell_own;
 
 
 /* "\0ngx_live." 16 hex digits "." slot */
@@ -44,6 +46,8 @@ ngx_live_bell_open(ngx_cycle_t *cycle, const uint8_t *secret, unsigned slot,
 
     ngx_live_bell_secret = secret;
     ngx_live_bell_handler = handler;
+    ngx_live_bell_own.handler = ngx_live_bell_look;
+    ngx_live_bell_own.log = cycle->log;
 
     if (ngx_live_bell_out == (ngx_socket_t) -1) {
         ngx_live_bell_out = socket(AF_UNIX,
@@ -132,6 +136,13 @@ ngx_live_bell_read(ngx_event_t *ev)
 }
 
 
+static void
+ngx_live_bell_look(ngx_event_t *ev)
+{
+    ngx_live_bell_handler();
+}
+
+
 void
 ngx_live_bell_ring(void *ctx, unsigned slot)
 {
@@ -140,6 +151,15 @@ ngx_live_bell_ring(void *ctx, unsigned slot)
     struct sockaddr_un  sun;
 
     if (ngx_live_bell_out == (ngx_socket_t) -1) {
+        return;
+    }
+
+    /* to oneself without a system call */
+
+    st = ngx_live_store();
+
+    if (st != NULL && lv_store_slot(st) == slot) {
+        ngx_post_event(&ngx_live_bell_own, &ngx_posted_events);
         return;
     }
 
@@ -154,8 +174,6 @@ ngx_live_bell_ring(void *ctx, unsigned slot)
 
     /* A full queue means that it has been rung; nobody there, that the slot is
      * dead or its bell is not open yet: the next one tries again. */
-
-    st = ngx_live_store();
 
     if (ngx_socket_errno != NGX_EAGAIN && st != NULL) {
         lv_bell_failed(st, slot);

@@ -16,6 +16,8 @@
 typedef struct {
     void       *base;
     size_t      size;
+    size_t      rooms;          /* of it, for the chat */
+    uint32_t    born_min;    /* of the store that was here before */
     ngx_fd_t    fd;
     char        path[NGX_MAX_PATH];
     char        owner[NGX_MAX_PATH];
@@ -23,6 +25,8 @@ typedef struct {
 
 
 static ngx_int_t ngx_live_store_file_map(ngx_cycle_t *cycle,
+    ngx_live_store_file_t *f);
+static ngx_int_t ngx_live_store_file_free(ngx_cycle_t *cycle,
     ngx_live_store_file_t *f);
 static ngx_int_t ngx_live_store_file_format(ngx_cycle_t *cycle,
     ngx_live_store_file_t *f);
@@ -37,7 +41,8 @@ static ngx_live_store_file_t  ngx_live_store_file = { .fd = -1 };
 
 
 ngx_int_t
-ngx_live_store_file_open(ngx_cycle_t *cycle, ngx_str_t *path, size_t size)
+ngx_live_store_file_open(ngx_cycle_t *cycle, ngx_str_t *path, size_t size,
+    size_t rooms)
 {
     ngx_core_conf_t        *ccf;
     ngx_live_store_file_t  *f = &ngx_live_store_file;
@@ -65,6 +70,7 @@ ngx_live_store_file_open(ngx_cycle_t *cycle, ngx_str_t *path, size_t size)
     }
 
     f->size = size;
+    f->rooms = rooms;
     ngx_cpystrn((u_char *) f->path, path->data, path->len + 1);
     ngx_cpystrn((u_char *) f->owner, ccf->pid.data, ccf->pid.len + 1);
 
@@ -95,6 +101,11 @@ ngx_live_store_file_map(ngx_cycle_t *cycle, ngx_live_store_file_t *f)
     first = (flock(f->fd, LOCK_EX|LOCK_NB) == 0);
 
     if (first) {
+
+        if (ngx_live_store_file_free(cycle, f) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         /* empty first: a store of another size leaves nothing behind */
 
         if (ftruncate(f->fd, 0) == -1 || ftruncate(f->fd, f->size) == -1) {
@@ -161,6 +172,49 @@ failed:
 }
 
 
+/* The file may be emptied: a mistyped path must not cost what is there, and
+ * nobody else may read or write what becomes a store. */
+
+static ngx_int_t
+ngx_live_store_file_free(ngx_cycle_t *cycle, ngx_live_store_file_t *f)
+{
+    ssize_t      n;
+    u_char       head[4096];
+    struct stat  sb;
+
+    n = pread(f->fd, head, sizeof(head), 0);
+
+    if (n == -1 || fstat(f->fd, &sb) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "live_store: \"%s\" cannot be read", f->path);
+        return NGX_ERROR;
+    }
+
+    if (!S_ISREG(sb.st_mode) || !lv_store_replaceable(head, n)) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "live_store: \"%s\" is something else than a store, "
+                      "it is left as it is", f->path);
+        return NGX_ERROR;
+    }
+
+    f->born_min = lv_store_born_min(head, n);
+
+    if (sb.st_uid != geteuid()) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "live_store: \"%s\" belongs to another user", f->path);
+        return NGX_ERROR;
+    }
+
+    if (fchmod(f->fd, 0600) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "live_store: fchmod() \"%s\" failed", f->path);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_live_store_file_check(ngx_cycle_t *cycle, ngx_live_store_file_t *f)
 {
@@ -217,7 +271,9 @@ ngx_live_store_file_format(ngx_cycle_t *cycle, ngx_live_store_file_t *f)
 
     ngx_memzero(&conf, sizeof(lv_store_conf_t));
     conf.owner = f->owner;
+    conf.born_min = f->born_min;
     conf.now_ms = (uint64_t) tp->sec * 1000 + tp->msec;
+    conf.rooms = f->rooms;
 
     if (RAND_bytes(conf.secret, sizeof(conf.secret)) != 1) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,

@@ -13,9 +13,10 @@
 #include "ngx_live_core.h"
 
 /* Master, in ngx_init_cycle(); logs what is wrong. The second call with the
- * same path and size is a reload and does nothing; with others it fails. */
+ * same path and size is a reload and does nothing; with others it fails.
+ * `rooms` bytes are for the chat; they count when the store is made. */
 ngx_int_t ngx_live_store_file_open(ngx_cycle_t *cycle, ngx_str_t *path,
-    size_t size);
+    size_t size, size_t rooms);
 
 /* The mapping, NULL before it was opened. */
 void *ngx_live_store_file_base(size_t *size);

@@ -7,17 +7,20 @@
 
 
 #define NGX_LIVE_STORE_SIZE_MIN  (8 * 1024 * 1024)
+#define NGX_LIVE_STORE_ROOMS     (64 * 1024 * 1024)
 #define NGX_LIVE_LOOK_MS         1000
 
 
 typedef struct {
     ngx_str_t     path;
     size_t        size;
+    size_t        rooms;       /* of it, live_chat_buffer */
     ngx_cycle_t  *cycle;       /* the new one: ngx_cycle is still the old */
 } ngx_live_store_conf_t;
 
 
 static void *ngx_live_store_create_conf(ngx_cycle_t *cycle);
+static char *ngx_live_store_init_conf(ngx_cycle_t *cycle, void *conf);
 static char *ngx_live_store_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_live_store_zone_init(ngx_shm_zone_t *zone, void *data);
@@ -37,6 +40,13 @@ static ngx_command_t  ngx_live_store_commands[] = {
       0,
       NULL },
 
+    { ngx_string("live_chat_buffer"),
+      NGX_LIVE_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      0,
+      offsetof(ngx_live_store_conf_t, rooms),
+      NULL },
+
       ngx_null_command
 };
 
@@ -44,7 +54,7 @@ static ngx_command_t  ngx_live_store_commands[] = {
 static ngx_core_module_t  ngx_live_store_module_ctx = {
     ngx_string("live_store"),
     ngx_live_store_create_conf,
-    NULL
+    ngx_live_store_init_conf
 };
 
 
@@ -74,7 +84,39 @@ static lv_store_t       *ngx_live_worker_store;
 static void *
 ngx_live_store_create_conf(ngx_cycle_t *cycle)
 {
-    return ngx_pcalloc(cycle->pool, sizeof(ngx_live_store_conf_t));
+    ngx_live_store_conf_t  *scf;
+
+    scf = ngx_pcalloc(cycle->pool, sizeof(ngx_live_store_conf_t));
+
+    if (scf) {
+        scf->rooms = NGX_CONF_UNSET_SIZE;
+    }
+
+    return scf;
+}
+
+
+static char *
+ngx_live_store_init_conf(ngx_cycle_t *cycle, void *conf)
+{
+    ngx_live_store_conf_t  *scf = conf;
+
+    if (scf->size == 0 && ngx_live_core_conf(cycle) != NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "live{} needs \"live_store\"");
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_init_size_value(scf->rooms,
+                             ngx_min(NGX_LIVE_STORE_ROOMS, scf->size / 8));
+
+    if (scf->size != 0 && scf->rooms > scf->size / 2) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "live_chat_buffer is more than half of live_store");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -138,7 +180,8 @@ ngx_live_store_zone_init(ngx_shm_zone_t *zone, void *data)
         return NGX_OK;
     }
 
-    return ngx_live_store_file_open(scf->cycle, &scf->path, scf->size);
+    return ngx_live_store_file_open(scf->cycle, &scf->path, scf->size,
+                                    scf->rooms);
 }
 
 
@@ -243,6 +286,8 @@ ngx_live_worker_join(ngx_cycle_t *cycle)
 static void
 ngx_live_worker_exit(ngx_cycle_t *cycle)
 {
+    ngx_live_run_exit();
+
     /* the bell first: who takes the slot next has one of the same name */
 
     ngx_live_bell_close();
@@ -281,6 +326,8 @@ ngx_live_worker_rung(void)
             ngx_live_run_dirty((uint32_t) (i * 64 + __builtin_ctzll(bits)));
         }
     }
+
+    ngx_live_run_rung();
 }
 
 

@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use File::Temp qw(tempdir);
+use JSON::PP;
 use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -19,6 +20,9 @@ use Live::HTTP;
 use Live::Nginx qw(wait_for free_port read_file repo_dir);
 
 Live::Browser::available() or plan(skip_all => Live::Browser::missing());
+
+# what "make run" starts does not preload a sanitizer's runtime
+plan(skip_all => 'the modules are built with sanitizers') if $ENV{LIVE_ASAN};
 
 my $var = tempdir(CLEANUP => 1);
 my ($http, $lock1) = free_port();
@@ -56,6 +60,14 @@ sub get {
     my ($path) = @_;
 
     return Live::HTTP->new(port => $http)->request(GET => $path, close => 1);
+}
+
+sub post {
+    my ($path, $json) = @_;
+
+    return Live::HTTP->new(port => $http)->request(POST => $path, close => 1,
+        headers => { 'Content-Type' => 'application/json' },
+        body => encode_json($json));
 }
 
 # Processes that have this run's folder in their command line.
@@ -100,6 +112,11 @@ my ($key) = $out =~ /Stream key +(\S+)/;
 my ($store) = read_file("$var/nginx.conf") =~ /live_store (\S+)/;
 
 ok(defined $key && length $key >= 32, 'prints a key');
+
+my ($password) = $out =~ /user demo, password (\S+)/;
+
+is(post('/api/auth/login', { login => 'demo', password => $password })
+    ->status, 200, 'prints a login, which works');
 ok(-e $store, 'the store is there');
 
 # ---- the page plays it
@@ -148,6 +165,13 @@ my $text = $b->eval(demo => 'document.getElementById("stats").innerText');
 like($text, qr/^Latency\n+\d\.\d\d s$/m, 'the page shows the latency');
 like($text, qr/^Bitrate\n+\d\.\d\d Mb\/s$/m, 'the page shows the bitrate');
 like($text, qr/^Stalls\n+none$/m, 'the page shows the stalls');
+like($b->eval(demo => 'live.player.url'), qr{^/live/~[^/]+/demo/},
+    'played with a viewer token');
+is(get('/live/demo/index.m3u8')->status, 401, 'which is needed');
+ok(wait_for(sub {
+    $b->eval(demo => 'document.getElementById("live-list").innerText')
+        =~ /Demo stream/;
+}, 15, 'the list of what is live'), 'the page lists what is live');
 
 diag("picture $m->{lag} ms behind (at most $m->{lagMax}), page says "
     . ($s->{latency} // 'nothing'));
@@ -167,9 +191,9 @@ ok(wait_for(sub {
     'a stream pushed with the printed key plays by itself')
     or diag(read_file("$var/mine.log"));
 
-unlike(read_file($_), qr/\Q$key\E/, "no key in $_")
-    for grep { -f } "$var/nginx.conf", "$var/stream-keys",
-        "$var/logs/error.log", "$var/logs/access.log", "$var/logs/nginx.out";
+unlike(read_file($_), qr/\Q$key\E|\Q$password\E|~eyJ/, "no secret in $_")
+    for grep { -f } "$var/nginx.conf", "$var/control-plane.conf",
+        glob "$var/logs/*";
 
 unless (Test::More->builder->is_passing) {
     diag('screenshots: ', join ' ', $b->shot('demo'), $b->shot('phone'));
@@ -189,6 +213,9 @@ kill 'KILL', $demo;
 ok(wait_for(sub { grep { $_ != $demo } demo_pids() }, 10, 'another encoder'),
     'the demo is started again');
 
+unlike(read_file("$var/logs/error.log"), qr/\[(?:error|crit|alert|emerg)\]/,
+    'no error in the log');
+
 # ---- Ctrl-C: the terminal sends it to the whole group
 
 kill 'INT', -$run;
@@ -200,5 +227,17 @@ ok($gone, 'ends on an interrupt');
 ok(wait_for(sub { !left() }, 5), 'no process is left')
     or diag(join "\n", left());
 ok(!-e $store, 'no store is left');
+
+# ---- and starts again, with what there was
+
+$run = spawn("$var/out2", repo_dir() . '/scripts/run');
+
+ok(wait_for(sub { -e "$var/out2" && read_file("$var/out2") =~ /Ctrl-C ends/ },
+    40, 'the second start'), 'starts again');
+like(read_file("$var/out2"), qr/Stream key +\Q$key\E$/m, 'with the same key');
+kill 'INT', -$run;
+ok(wait_for(sub { waitpid($run, POSIX::WNOHANG()) == $run }, 15, 'the end'),
+    'ends again');
+@started = ();
 
 done_testing();

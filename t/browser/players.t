@@ -32,7 +32,8 @@ my %files = (
     'html/shaka-player.js' =>
         "$top/node_modules/shaka-player/dist/shaka-player.hls-es2021.js",
     (map { ("html/$_" => "$top/control-plane/web/$_") }
-        qw(index.html page.js player.js stats.js sync.js style.css)),
+        qw(index.html livelist.js page.js player.js source.js stats.js sync.js
+            style.css)),
     (map { ("html/$_" => "$top/t/browser/$_") } qw(shaka.html shaka.js)),
 );
 

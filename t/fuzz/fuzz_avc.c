@@ -102,6 +102,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
 
     default:
+        if (lv_avc_sei_captions(data + 1, size - 1) != 0
+            && !lv_avc_sei_has(data + 1, size - 1, LV_SEI_USER_DATA_T35))
+        {
+            abort();
+        }
+
         (void) lv_avc_sei_has(data + 1, size - 1, LV_SEI_RECOVERY_POINT);
     }
 

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct lv_packager_s {
     bool      configured[2];
     bool      open[2];
+    bool      whole;                 /* the video sample may be added to */
     int64_t   last[2];
     size_t    len;                   /* of the video sample */
     uint8_t   sample[SAMPLE_MAX];
@@ -75,6 +76,7 @@ lv_packager_frame(lv_packager_t *p, int track, int64_t dts_90k,
 
     if (track == 0) {
         p->len = 0;
+        p->whole = false;
     }
 
     return LV_OK;
@@ -109,6 +111,31 @@ lv_packager_patch(lv_packager_t *p, int track, uint32_t at, const void *data,
 }
 
 
+uint32_t
+lv_packager_frame_len(lv_packager_t *p, int track)
+{
+    must(track == 0 && p->open[0]);
+
+    return (uint32_t) p->len;
+}
+
+
+int
+lv_packager_frame_more(lv_packager_t *p, int track, uint64_t now_ms)
+{
+    must(track == 0 && p->configured[0] && !p->open[0]);
+
+    if (p->decline || !p->whole) {
+        return LV_DECLINED;
+    }
+
+    p->whole = false;
+    p->open[0] = true;
+
+    return LV_OK;
+}
+
+
 int
 lv_packager_frame_end(lv_packager_t *p, int track)
 {
@@ -120,6 +147,8 @@ lv_packager_frame_end(lv_packager_t *p, int track)
     if (track == 1) {
         return LV_OK;
     }
+
+    p->whole = true;
 
     must(p->len > 4);
 
@@ -139,6 +168,13 @@ lv_packager_frame_abort(lv_packager_t *p, int track)
 {
     must(p->open[track]);
     p->open[track] = false;
+}
+
+
+void
+lv_packager_captions(lv_packager_t *p, int track, unsigned captions)
+{
+    must(track == 0 && p->open[0] && captions > 0 && captions < 8);
 }
 
 

@@ -4,6 +4,8 @@
  *   hls_swarm [-n viewers] [-t seconds] [-r ramp_seconds] [-p | -B] [-L log]
  *             http://A.B.C.D:PORT/PATH/index.m3u8 [second media playlist]
  *
+ * With https: it is HTTP/2 over TLS.
+ *
  * Each viewer has one keep-alive connection for each media playlist given
  * (video and audio renditions: two; muxed: one). Low-latency viewers do what
  * hls.js does: a blocking reload for the next part (_HLS_msn, _HLS_part, with
@@ -19,10 +21,11 @@
  * The numbers are from the end of the ramp to the end of the run, printed as
  * one line of name=value. "late" is how long after the first viewer a viewer
  * had a part; one that is later than the hold-back (3 part targets, or plain 3
- * target durations) counts as a stall. "spread" is, for each blocking reload
- * that at least half of the viewers were waiting for, the time from the first
- * viewer's first byte to the last one's. With -L each is also written to a
- * file:
+ * target durations) counts as a stall. "due" is how many parts all viewers
+ * together should have had: those that became known meanwhile, times viewers.
+ * "spread" is, for each blocking reload that at least half of the viewers were
+ * waiting for, the time from the first viewer's first byte to the last one's.
+ * With -L each is also written to a file:
  *
  *   first_ns last_ns waiting msn part
  *
@@ -53,6 +56,7 @@ typedef struct {
 
     part_t        parts[RING];
     uint64_t      n;                    /* parts so far; index modulo RING */
+    uint64_t      measured;             /* n when we began to measure */
     uint64_t      next_msn;             /* what a viewer at the edge asks for */
     unsigned      next_part;
     double        target;               /* seconds */
@@ -362,6 +366,7 @@ static void
 viewer_open(viewer_t *v, unsigned number)
 {
     v->alive = true;
+    v->http.tls = v->track->url.tls;
     httpc_open(&v->http, ep, v->track->url.host, v->track->url.port,
                number + 1);
     viewer_get(v, v->track->url.path, V_PLAYLIST, true);
@@ -436,55 +441,34 @@ viewer_event(viewer_t *v, uint32_t events)
 static void
 options(int argc, char **argv)
 {
-    int    c;
-    char  *slash;
+    int          i, n;
+    char        *slash;
+    httpc_url_t  url;
 
-    while ((c = getopt(argc, argv, "n:t:r:pBL:")) != -1) {
-        switch (c) {
-        case 'n':
-            opt.n = (unsigned) atoi(optarg);
-            break;
+    static const tool_option_t  table[] = {
+        { 'n', TOOL_UNSIGNED, &opt.n },
+        { 't', TOOL_REAL, &opt.seconds },
+        { 'r', TOOL_REAL, &opt.ramp },
+        { 'p', TOOL_FLAG, &opt.plain },
+        { 'B', TOOL_FLAG, &opt.reload_only },
+        { 'L', TOOL_FILE, &opt.log },
+        { 0, TOOL_FLAG, NULL }
+    };
 
-        case 't':
-            opt.seconds = atof(optarg);
-            break;
+    n = tool_options(argc, argv, table);
 
-        case 'r':
-            opt.ramp = atof(optarg);
-            break;
-
-        case 'p':
-            opt.plain = true;
-            break;
-
-        case 'B':
-            opt.reload_only = true;
-            break;
-
-        case 'L':
-            opt.log = fopen(optarg, "w");
-            if (opt.log == NULL) {
-                die("%s: %s", optarg, strerror(errno));
-            }
-            break;
-
-        default:
-            exit(2);
-        }
-    }
-
-    ntracks = (unsigned) (argc - optind);
+    ntracks = (unsigned) n;
 
     if (ntracks < 1 || ntracks > 2 || opt.n < 1 || opt.seconds <= 0) {
         die("hls_swarm [-n viewers] [-t seconds] [-r ramp_seconds] [-p | -B] "
             "[-L log] http://A.B.C.D:PORT/PATH/index.m3u8 [another]");
     }
 
-    for (c = 0; c < (int) ntracks; c++) {
-        tracks[c].url = httpc_url(argv[optind + c]);
-        snprintf(tracks[c].base, sizeof(tracks[c].base), "%s",
-                 tracks[c].url.path);
-        slash = strrchr(tracks[c].base, '/');
+    for (i = 0; i < n; i++) {
+        url = httpc_url(argv[optind + i]);
+        snprintf(tracks[i].base, sizeof(tracks[i].base), "%s", url.path);
+        tracks[i].url = url;
+        slash = strrchr(tracks[i].base, '/');
         slash[1] = '\0';
     }
 }
@@ -519,21 +503,27 @@ static void
 report(viewer_t *viewers, unsigned total, double seconds)
 {
     unsigned        i;
+    uint64_t        due = 0;
     struct rusage   ru;
 
     for (i = 0; i < total; i++) {
         stat.bytes += viewers[i].http.rx_bytes;
     }
 
+    for (i = 0; i < ntracks; i++) {
+        due += (tracks[i].n - tracks[i].measured) * opt.n;
+    }
+
     getrusage(RUSAGE_SELF, &ru);
 
-    printf("viewers=%u playlists=%llu parts=%llu bytes=%llu bad=%llu "
+    printf("viewers=%u playlists=%llu parts=%llu due=%llu bytes=%llu bad=%llu "
            "last_bad=%d closed=%llu stalls=%llu seconds=%.3f "
            "late_ms_p50=%.1f late_ms_p99=%.1f late_ms_max=%.1f "
            "spread_ms_p50=%.2f spread_ms_max=%.2f spreads=%zu "
            "own_cpu=%.2f\n",
            opt.n, (unsigned long long) stat.playlists,
-           (unsigned long long) stat.parts, (unsigned long long) stat.bytes,
+           (unsigned long long) stat.parts, (unsigned long long) due,
+           (unsigned long long) stat.bytes,
            (unsigned long long) stat.bad, stat.last_bad,
            (unsigned long long) stat.closed,
            (unsigned long long) stat.stalls, seconds,
@@ -619,6 +609,10 @@ main(int argc, char **argv)
 
             for (k = 0; k < total; k++) {
                 viewers[k].http.rx_bytes = 0;
+            }
+
+            for (k = 0; k < ntracks; k++) {
+                tracks[k].measured = tracks[k].n;
             }
 
             puts("ready");

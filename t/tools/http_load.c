@@ -26,47 +26,31 @@ static struct {
 static void
 options(int argc, char **argv)
 {
-    int  c, i;
+    int  i, n;
 
-    while ((c = getopt(argc, argv, "c:t:n:zu")) != -1) {
-        switch (c) {
-        case 'c':
-            opt.n = (unsigned) atoi(optarg);
-            break;
+    static const tool_option_t  table[] = {
+        { 'c', TOOL_UNSIGNED, &opt.n },
+        { 't', TOOL_REAL, &opt.seconds },
+        { 'n', TOOL_NUMBER, &opt.requests },
+        { 'z', TOOL_FLAG, &opt.zip },
+        { 'u', TOOL_FLAG, &opt.agents },
+        { 0, TOOL_FLAG, NULL }
+    };
 
-        case 't':
-            opt.seconds = atof(optarg);
-            break;
+    n = tool_options(argc, argv, table);
 
-        case 'n':
-            opt.requests = strtoull(optarg, NULL, 10);
-            break;
-
-        case 'z':
-            opt.zip = true;
-            break;
-
-        case 'u':
-            opt.agents = true;
-            break;
-
-        default:
-            exit(2);
-        }
-    }
-
-    if (optind == argc || opt.n < 1
+    if (n == 0 || opt.n < 1
         || (opt.seconds > 0) == (opt.requests > 0))
     {
         die("http_load [-c connections] [-t seconds | -n requests] [-z] "
             "[-u] http://A.B.C.D:PORT/PATH ...");
     }
 
-    opt.nurls = (unsigned) (argc - optind);
+    opt.nurls = (unsigned) n;
     opt.urls = tool_alloc(opt.nurls * sizeof(httpc_url_t));
 
-    for (i = optind; i < argc; i++) {
-        opt.urls[i - optind] = httpc_url(argv[i]);
+    for (i = 0; i < n; i++) {
+        opt.urls[i] = httpc_url(argv[optind + i]);
     }
 }
 

@@ -1,8 +1,8 @@
 /*
- * One keep-alive HTTP/1.1 connection of a load generator: one request at a
- * time, no pipelining, driven by epoll. Bodies that nobody wants are dropped
- * inside the kernel (MSG_TRUNC), so that the generator costs little beside the
- * server on the same machine.
+ * One keep-alive connection of a load generator: one request at a time, no
+ * pipelining, driven by epoll. HTTP/1.1, or with c->tls HTTP/2 over TLS.
+ * Bodies that nobody wants are dropped inside the kernel (MSG_TRUNC), so that
+ * the generator costs little beside the server on the same machine.
  *
  *   httpc_open(c, ep, host, port, i);
  *   httpc_get(c, "/path", keep_body);       also before it is connected
@@ -36,7 +36,10 @@ typedef struct {
     bool           chunked;
     bool           gzip;
     bool           zip_ok;              /* ask for gzip */
-    const char    *agent;               /* User-Agent; NULL: none */
+    const char    *agent;               /* User-Agent; NULL: none; HTTP/1.1
+                                           only */
+    bool           tls;
+    struct httpc_h2_s  *h2;             /* with tls */
 
     char           req[768];
     size_t         req_len;
@@ -58,6 +61,26 @@ typedef struct {
 
 
 static void
+httpc_keep(httpc_t *c, const void *data, size_t len)
+{
+    if (c->body_len + len + 1 > c->body_size) {
+        c->body_size = (c->body_len + len + 1) * 2;
+        c->body = realloc(c->body, c->body_size);
+        if (c->body == NULL) {
+            die("out of memory");
+        }
+    }
+
+    memcpy(c->body + c->body_len, data, len);
+    c->body_len += len;
+    c->body[c->body_len] = '\0';
+}
+
+
+#include "httpc_h2.h"
+
+
+static void
 httpc_events(httpc_t *c, int op, uint32_t events)
 {
     tool_epoll(c->ep, op, c->fd, events, c);
@@ -71,6 +94,7 @@ httpc_open(httpc_t *c, int ep, const char *host, int port, unsigned spread)
     c->fd = tool_connect(host, port, spread);
     c->connected = false;
     c->busy = false;
+    c->h2 = c->tls ? httpc_h2_new(c->fd) : NULL;
     httpc_events(c, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
 }
 
@@ -78,6 +102,9 @@ httpc_open(httpc_t *c, int ep, const char *host, int port, unsigned spread)
 static TOOL_UNUSED void
 httpc_close(httpc_t *c)
 {
+    httpc_h2_free(c->h2);
+    c->h2 = NULL;
+
     if (c->fd != -1) {
         close(c->fd);
         c->fd = -1;
@@ -111,22 +138,11 @@ httpc_write(httpc_t *c)
 }
 
 
+/* What stands in c->req, so many bytes, is sent (with tls: asked for). */
 static TOOL_UNUSED void
-httpc_get(httpc_t *c, const char *path, bool keep)
+httpc_ask(httpc_t *c, size_t len, bool keep)
 {
-    int  n;
-
-    n = snprintf(c->req, sizeof(c->req),
-                 "GET %s HTTP/1.1\r\nHost: localhost\r\n%s%s%s%s\r\n", path,
-                 c->zip_ok ? "Accept-Encoding: gzip, deflate, br\r\n" : "",
-                 c->agent ? "User-Agent: " : "", c->agent ? c->agent : "",
-                 c->agent ? "\r\n" : "");
-
-    if (n >= (int) sizeof(c->req)) {
-        die("a long path: %s", path);
-    }
-
-    c->req_len = (size_t) n;
+    c->req_len = len;
     c->req_sent = 0;
     c->head_len = 0;
     c->body_len = 0;
@@ -137,26 +153,37 @@ httpc_get(httpc_t *c, const char *path, bool keep)
     c->first_ns = 0;
     c->asked_ns = now_ns();
 
-    if (c->connected) {
+    if (c->connected && !c->tls) {
         (void) httpc_write(c);
+
+    } else if (c->connected && c->h2->ready) {
+        (void) httpc_h2_request(c);
     }
 }
 
 
-static void
-httpc_keep(httpc_t *c, const void *data, size_t len)
+static TOOL_UNUSED void
+httpc_get(httpc_t *c, const char *path, bool keep)
 {
-    if (c->body_len + len + 1 > c->body_size) {
-        c->body_size = (c->body_len + len + 1) * 2;
-        c->body = realloc(c->body, c->body_size);
-        if (c->body == NULL) {
-            die("out of memory");
-        }
+    int  n;
+
+    if (c->tls) {
+        n = snprintf(c->req, sizeof(c->req), "%s", path);
+
+    } else {
+        n = snprintf(c->req, sizeof(c->req),
+                     "GET %s HTTP/1.1\r\nHost: localhost\r\n%s%s%s%s\r\n",
+                     path,
+                     c->zip_ok ? "Accept-Encoding: gzip, deflate, br\r\n" : "",
+                     c->agent ? "User-Agent: " : "",
+                     c->agent ? c->agent : "", c->agent ? "\r\n" : "");
     }
 
-    memcpy(c->body + c->body_len, data, len);
-    c->body_len += len;
-    c->body[c->body_len] = '\0';
+    if (n >= (int) sizeof(c->req)) {
+        die("a long path: %s", path);
+    }
+
+    httpc_ask(c, (size_t) n, keep);
 }
 
 
@@ -331,11 +358,19 @@ httpc_event(httpc_t *c, uint32_t events)
         c->connected = true;
         httpc_events(c, EPOLL_CTL_MOD, EPOLLIN);
 
+        if (c->tls) {
+            return httpc_h2_event(c);
+        }
+
         if (c->busy) {
             return httpc_write(c);
         }
 
         return HTTPC_AGAIN;
+    }
+
+    if (c->tls) {
+        return httpc_h2_event(c);
     }
 
     if (!c->busy) {
@@ -391,6 +426,7 @@ httpc_text(httpc_t *c)
 
 
 typedef struct {
+    bool   tls;
     char   host[64];
     int    port;
     char   path[400];
@@ -402,10 +438,15 @@ httpc_url(const char *text)
 {
     httpc_url_t  u;
 
-    if (sscanf(text, "http://%63[^:/]:%d%399s", u.host, &u.port, u.path) != 3
+    u.tls = strncmp(text, "https:", 6) == 0;
+
+    if (sscanf(text, u.tls ? "https://%63[^:/]:%d%399s"
+                           : "http://%63[^:/]:%d%399s",
+               u.host, &u.port, u.path)
+        != 3
         || u.path[0] != '/')
     {
-        die("not http://A.B.C.D:PORT/PATH: %s", text);
+        die("not http[s]://A.B.C.D:PORT/PATH: %s", text);
     }
 
     return u;

@@ -73,7 +73,7 @@ static struct {
     unsigned    total;
     double      seconds;
     double      each;
-    int         ramp_ms;
+    unsigned    ramp_ms;
     size_t      chunk;
     bool        stamps;
     FILE       *log;
@@ -743,51 +743,23 @@ parse_url(const char *url)
 static void
 options(int argc, char **argv)
 {
-    int  c;
+    int  n;
 
-    while ((c = getopt(argc, argv, "n:t:r:c:e:T:wL:")) != -1) {
-        switch (c) {
-        case 'n':
-            opt.n = (unsigned) atoi(optarg);
-            break;
+    static const tool_option_t  table[] = {
+        { 'n', TOOL_UNSIGNED, &opt.n },
+        { 't', TOOL_REAL, &opt.seconds },
+        { 'r', TOOL_UNSIGNED, &opt.ramp_ms },
+        { 'c', TOOL_SIZE, &opt.chunk },
+        { 'e', TOOL_REAL, &opt.each },
+        { 'T', TOOL_UNSIGNED, &opt.total },
+        { 'w', TOOL_FLAG, &opt.stamps },
+        { 'L', TOOL_FILE, &opt.log },
+        { 0, TOOL_FLAG, NULL }
+    };
 
-        case 't':
-            opt.seconds = atof(optarg);
-            break;
+    n = tool_options(argc, argv, table);
 
-        case 'r':
-            opt.ramp_ms = atoi(optarg);
-            break;
-
-        case 'c':
-            opt.chunk = (size_t) atoi(optarg);
-            break;
-
-        case 'e':
-            opt.each = atof(optarg);
-            break;
-
-        case 'T':
-            opt.total = (unsigned) atoi(optarg);
-            break;
-
-        case 'w':
-            opt.stamps = true;
-            break;
-
-        case 'L':
-            opt.log = fopen(optarg, "w");
-            if (opt.log == NULL) {
-                die("%s: %s", optarg, strerror(errno));
-            }
-            break;
-
-        default:
-            exit(2);
-        }
-    }
-
-    if (argc - optind != 2 || opt.n < 1 || opt.chunk < 128
+    if (n != 2 || opt.n < 1 || opt.chunk < 128
         || opt.chunk > 65536 || (opt.each > 0) != (opt.total > 0))
     {
         die("rtmp_push [-n publishers] [-t seconds] [-r ramp_ms] "

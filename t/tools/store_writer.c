@@ -516,7 +516,7 @@ run(const char *args)
         err = make_part(line);
 
         if (part == 0 && msn > first + WINDOW) {
-            lv_stream_evict(st, stream, msn - WINDOW, now_ms());
+            lv_stream_evict(st, stream, epoch, msn - WINDOW, now_ms());
         }
     }
 
@@ -571,7 +571,7 @@ command(char *line)
     }
 
     if (strcmp(line, "evict") == 0) {
-        lv_stream_evict(st, stream, (uint32_t) strtoul(args, NULL, 10),
+        lv_stream_evict(st, stream, epoch, (uint32_t) strtoul(args, NULL, 10),
                         now_ms());
         lv_stream_notify(st, stream);
         return "";

@@ -106,6 +106,120 @@ wall_us(void)
 }
 
 
+/* ---- options ---- */
+
+typedef enum {
+    TOOL_FLAG,                          /* bool, no argument */
+    TOOL_UNSIGNED,                      /* unsigned */
+    TOOL_SIZE,                          /* size_t */
+    TOOL_NUMBER,                        /* uint64_t */
+    TOOL_REAL,                          /* double */
+    TOOL_TEXT,                          /* const char * */
+    TOOL_FILE                           /* FILE *, opened for writing */
+} tool_type_e;
+
+/* A table of them ends with letter 0. */
+typedef struct {
+    char         letter;
+    tool_type_e  type;
+    void        *to;
+} tool_option_t;
+
+
+static TOOL_UNUSED double
+tool_value(int letter, const char *text)
+{
+    char    *end;
+    double   v;
+
+    v = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !(v >= 0 && v < 1e15)) {
+        die("-%c: not a number: %s", letter, text);
+    }
+
+    return v;
+}
+
+
+static TOOL_UNUSED void
+tool_option(const tool_option_t *o, const char *text)
+{
+    switch (o->type) {
+
+    case TOOL_FLAG:
+        *(bool *) o->to = true;
+        break;
+
+    case TOOL_UNSIGNED:
+        *(unsigned *) o->to = (unsigned) tool_value(o->letter, text);
+        break;
+
+    case TOOL_SIZE:
+        *(size_t *) o->to = (size_t) tool_value(o->letter, text);
+        break;
+
+    case TOOL_NUMBER:
+        *(uint64_t *) o->to = (uint64_t) tool_value(o->letter, text);
+        break;
+
+    case TOOL_REAL:
+        *(double *) o->to = tool_value(o->letter, text);
+        break;
+
+    case TOOL_TEXT:
+        *(const char **) o->to = text;
+        break;
+
+    case TOOL_FILE:
+        *(FILE **) o->to = fopen(text, "w");
+
+        if (*(FILE **) o->to == NULL) {
+            die("%s: %s", text, strerror(errno));
+        }
+    }
+}
+
+
+/* Sets what the options say; returns the number of arguments behind them,
+ * which are at argv[optind]. */
+static TOOL_UNUSED int
+tool_options(int argc, char **argv, const tool_option_t *table)
+{
+    int                   c;
+    char                  letters[64];
+    size_t                n;
+    const tool_option_t  *o;
+
+    n = 0;
+
+    for (o = table; o->letter && n + 3 < sizeof(letters); o++) {
+        letters[n++] = o->letter;
+
+        if (o->type != TOOL_FLAG) {
+            letters[n++] = ':';
+        }
+    }
+
+    letters[n] = '\0';
+
+    while ((c = getopt(argc, argv, letters)) != -1) {
+
+        for (o = table; o->letter && o->letter != c; o++) {
+            /* void */
+        }
+
+        if (o->letter == 0) {
+            exit(2);
+        }
+
+        tool_option(o, optarg);
+    }
+
+    return argc - optind;
+}
+
+
 /* As many descriptors as may be had; what is missing shows at connect(). */
 static TOOL_UNUSED void
 tool_raise_files(void)

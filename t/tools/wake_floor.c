@@ -1,9 +1,14 @@
 /*
- * The floor for waking viewers: the smallest server that answers hls_swarm's
- * blocking reloads. Every period it writes the same bytes to every connection
- * that waits, and does nothing else.
+ * The floor for viewers: the smallest server that answers hls_swarm. Every
+ * period it writes the same bytes to every connection that waits; a part is
+ * always the same bytes, too. So it makes the system calls that a server has
+ * to make, one to read a request and one to write its answer, and does nothing
+ * else.
  *
- *   wake_floor [-j processes] [-p period_ms] [-b body_bytes] -L log PORT
+ *   wake_floor [-j processes] [-p period_ms] [-b body_bytes] [-L log] PORT
+ *
+ * A playlist has body_bytes; a part has as many as the last folder of its path
+ * says: http://127.0.0.1:PORT/live/90000/index.m3u8.
  *
  * The log gets a line each time a process begins to write:
  *
@@ -15,9 +20,11 @@
 #include "tool.h"
 
 #include <sys/prctl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #define SEGMENT_PARTS  6
+#define PART_MAX       (8 << 20)
 
 
 typedef struct {
@@ -26,6 +33,8 @@ typedef struct {
     uint64_t   round;                   /* waits for the end of this one */
     char       req[1024];
     size_t     len;
+    size_t     left;                    /* of a part, that the socket did not
+                                           take */
 } conn_t;
 
 
@@ -36,6 +45,7 @@ static conn_t    *conns[65536];
 static unsigned   nconns;
 static char       answer[65536];
 static size_t     answer_len;
+static char      *media;
 
 
 /* The playlist whose newest part is that of 'round'. */
@@ -86,6 +96,56 @@ conn_answer(conn_t *c)
 }
 
 
+/* What does not fit into the socket goes out when there is room. */
+static void
+conn_part(conn_t *c, size_t size)
+{
+    int            n;
+    char           head[512];
+    ssize_t        sent;
+    struct iovec   iov[2];
+
+    n = snprintf(head, sizeof(head),
+                 "HTTP/1.1 200 OK\r\nServer: floor\r\n"
+                 "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+                 "Content-Type: video/mp4\r\n"
+                 "Content-Length: %zu\r\nConnection: keep-alive\r\n"
+                 "Cache-Control: max-age=86400, immutable\r\n"
+                 "Access-Control-Allow-Origin: *\r\n\r\n", size);
+
+    iov[0].iov_base = head;
+    iov[0].iov_len = (size_t) n;
+    iov[1].iov_base = media;
+    iov[1].iov_len = size;
+
+    sent = writev(c->fd, iov, 2);
+
+    if (sent < n) {
+        return;                          /* broken: the next read tells */
+    }
+
+    c->left = size - (size_t) (sent - n);
+
+    if (c->left) {
+        tool_epoll(ep, EPOLL_CTL_MOD, c->fd, EPOLLIN | EPOLLOUT, c);
+    }
+}
+
+
+static void
+conn_write(conn_t *c)
+{
+    ssize_t  sent;
+
+    sent = send(c->fd, media, c->left, 0);
+    c->left -= sent > 0 ? (size_t) sent : 0;
+
+    if (c->left == 0) {
+        tool_epoll(ep, EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
+    }
+}
+
+
 static void
 conn_close(conn_t *c)
 {
@@ -105,7 +165,8 @@ conn_read(conn_t *c, uint64_t current)
     ssize_t             n;
     unsigned long long  msn = 0;
     unsigned            part = 0;
-    char               *q;
+    char               *q, *name;
+    size_t              size;
 
     n = recv(c->fd, c->req + c->len, sizeof(c->req) - 1 - c->len, 0);
 
@@ -123,13 +184,27 @@ conn_read(conn_t *c, uint64_t current)
         return;
     }
 
+    c->len = 0;
+    name = strstr(c->req, ".m4s ");
+
+    if (name != NULL) {
+        while (name > c->req && *name != '/') {
+            name--;
+        }
+
+        for (q = name; q > c->req && q[-1] != '/'; q--) { /* void */ }
+
+        size = strtoul(q, NULL, 10);
+        conn_part(c, size < PART_MAX ? size : PART_MAX);
+        return;
+    }
+
     q = strstr(c->req, "_HLS_msn=");
 
     if (q != NULL) {
         sscanf(q, "_HLS_msn=%llu&_HLS_part=%u", &msn, &part);
     }
 
-    c->len = 0;
     c->round = msn < 1000 ? 0 : (msn - 1000) * SEGMENT_PARTS + part;
 
     if (c->round <= current) {
@@ -172,7 +247,10 @@ serve(int ls, FILE *log)
                 }
             }
 
-            fprintf(log, "%lld %u\n", (long long) now, waiting);
+            if (log != NULL) {
+                fprintf(log, "%lld %u\n", (long long) now, waiting);
+            }
+
             continue;
         }
 
@@ -181,6 +259,11 @@ serve(int ls, FILE *log)
 
         for (i = 0; i < n; i++) {
             c = events[i].data.ptr;
+
+            if (c != NULL && (events[i].events & EPOLLOUT)) {
+                conn_write(c);
+                continue;
+            }
 
             if (c != NULL) {
                 conn_read(c, round);
@@ -205,40 +288,42 @@ serve(int ls, FILE *log)
 int
 main(int argc, char **argv)
 {
-    int                  c, ls, i, processes = 1, on = 1;
+    int                  n, ls, on = 1;
     FILE                *log = NULL;
+    unsigned             i, processes = 1, period_ms = 333;
+    const char          *name = NULL;
     struct sockaddr_in   sin;
 
-    while ((c = getopt(argc, argv, "j:p:b:L:")) != -1) {
-        switch (c) {
-        case 'j':
-            processes = atoi(optarg);
-            break;
+    const tool_option_t  table[] = {
+        { 'j', TOOL_UNSIGNED, &processes },
+        { 'p', TOOL_UNSIGNED, &period_ms },
+        { 'b', TOOL_SIZE, &body_size },
+        { 'L', TOOL_TEXT, &name },
+        { 0, TOOL_FLAG, NULL }
+    };
 
-        case 'p':
-            period = atoi(optarg) * MS_NS;
-            break;
+    n = tool_options(argc, argv, table);
 
-        case 'b':
-            body_size = (size_t) atoi(optarg);
-            break;
-
-        case 'L':
-            log = fopen(optarg, "a");
-            break;
-
-        default:
-            exit(2);
-        }
-    }
-
-    if (argc - optind != 1 || log == NULL || period <= 0 || body_size > 32000)
-    {
+    if (n != 1 || period_ms == 0 || body_size > 32000) {
         die("wake_floor [-j processes] [-p period_ms] [-b body_bytes] "
-            "-L log PORT");
+            "[-L log] PORT");
     }
 
-    setvbuf(log, NULL, _IOLBF, 0);
+    period = period_ms * MS_NS;
+
+    if (name != NULL) {
+        log = fopen(name, "a");
+
+        if (log == NULL) {
+            die("%s: %s", name, strerror(errno));
+        }
+
+        setvbuf(log, NULL, _IOLBF, 0);
+    }
+
+    media = tool_alloc(PART_MAX);
+    memset(media, 'x', PART_MAX);
+
     tool_signals();
     tool_raise_files();
 

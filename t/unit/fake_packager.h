@@ -35,9 +35,10 @@ struct lv_packager_s {
     lv_codec_config_t  config[2];    /* last of video, audio */
     uint8_t            config_data[2][2048];
     unsigned           configs[2];
+    unsigned           captions;     /* of the video track */
     unsigned           misuse;       /* calls against the contract */
     /* what to answer */
-    int                config_rc, frame_rc, data_rc;
+    int                config_rc, frame_rc, data_rc, more_rc;
 };
 
 static void
@@ -198,6 +199,30 @@ lv_packager_patch(lv_packager_t *p, int track, uint32_t at, const void *data,
 
 
 int
+lv_packager_frame_more(lv_packager_t *p, int track, uint64_t now_ms)
+{
+    unsigned  i;
+
+    for (i = p->frames; i > 0 && p->frame[i - 1].track != track; i--) {
+        /* void */
+    }
+
+    if (p->more_rc) {
+        return p->more_rc;
+    }
+
+    if (i == 0 || !p->frame[i - 1].ended || p->open[track] != -1) {
+        return LV_DECLINED;
+    }
+
+    p->frame[i - 1].ended = false;
+    p->open[track] = (int) i - 1;
+
+    return LV_OK;
+}
+
+
+int
 lv_packager_frame_end(lv_packager_t *p, int track)
 {
     fake_frame_t  *f;
@@ -224,6 +249,17 @@ lv_packager_frame_abort(lv_packager_t *p, int track)
         f->aborted = true;
         p->open[track] = -1;
     }
+}
+
+
+void
+lv_packager_captions(lv_packager_t *p, int track, unsigned captions)
+{
+    if (track != 0 || p->configs[0] == 0) {
+        p->misuse++;
+    }
+
+    p->captions = captions;
 }
 
 

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "tap.h"
 #include "../../ngx_live_module/lib/lv_store.h"
 
 #define FIX_OWNER  "/run/test.pid"
+#define MIB        (1u << 20)
 
 
 __attribute__((unused)) static void *
@@ -189,6 +191,22 @@ fix_read(lv_store_t *st, const lv_part_ref_t *ref, uint32_t stream,
 }
 
 
+__attribute__((unused)) static uint32_t
+fix_gen(lv_stream_t *s)
+{
+    return atomic_load(&s->gen);
+}
+
+
+/* As whoever owns the stream. */
+__attribute__((unused)) static void
+fix_evict(lv_store_t *st, lv_stream_t *s, uint32_t keep_msn, uint64_t now_ms)
+{
+    lv_stream_evict(st, s, (uint32_t) (atomic_load(&s->owner) >> 32),
+                    keep_msn, now_ms);
+}
+
+
 __attribute__((unused)) static void
 fix_desc(lv_track_desc_t *d, const char *name)
 {
@@ -197,6 +215,168 @@ fix_desc(lv_track_desc_t *d, const char *name)
     strcpy(d->name, name);
     strcpy(d->codecs, name[0] == 'v' ? "avc1.64001f" : "mp4a.40.2");
     d->timescale = name[0] == 'v' ? 90000 : 48000;
+}
+
+
+/* ---- one process at a time --------------------------------------------- */
+
+__attribute__((unused)) static unsigned  fix_rung[LV_SLOTS];
+__attribute__((unused)) static int       fix_rings;
+
+
+__attribute__((unused)) static void
+fix_ring(void *ctx, unsigned slot)
+{
+    fix_rung[slot]++;
+    fix_rings++;
+}
+
+
+__attribute__((unused)) static lv_store_t *
+fix_join(void *base, size_t size)
+{
+    lv_store_t  *st;
+    const char  *err;
+
+    st = lv_store_attach(base, size, FIX_OWNER, fix_ring, NULL, &err);
+
+    if (st == NULL || lv_store_join(st, (uint32_t) getpid(), 1, 1000,
+                                    &err) != LV_OK)
+    {
+        diag("join: %s", err);
+        exit(2);
+    }
+
+    return st;
+}
+
+
+__attribute__((unused)) static void
+fix_check(lv_store_t *st, const char *when)
+{
+    char  err[200] = "";
+
+    if (!ok(lv_store_check(st, err, sizeof(err)) == LV_OK,
+            "consistent %s", when))
+    {
+        diag("%s", err);
+    }
+}
+
+
+/* The call comes first, then its reason is printed. */
+__attribute__((unused)) static void
+fix_refused(bool is, const char **err, const char *name)
+{
+    ok(is && *err, "%s: %s", name, is && *err ? *err : "(no reason)");
+}
+
+
+__attribute__((unused)) static lv_stream_t *
+fix_claim(lv_store_t *st, const char *id, uint64_t reserve, uint64_t now_ms,
+    uint32_t *epoch)
+{
+    const char   *err;
+    lv_stream_t  *s;
+
+    return lv_stream_claim(st, id, strlen(id), reserve, now_ms, &s, epoch,
+                           &err) == LV_OK ? s : NULL;
+}
+
+
+/* One that must succeed. */
+__attribute__((unused)) static lv_stream_t *
+fix_claimed(lv_store_t *st, const char *id, uint64_t now_ms, uint32_t *epoch)
+{
+    lv_stream_t  *s;
+
+    s = fix_claim(st, id, MIB, now_ms, epoch);
+
+    if (s == NULL) {
+        diag("%s cannot be claimed", id);
+        exit(2);
+    }
+
+    return s;
+}
+
+
+__attribute__((unused)) static lv_track_t *
+fix_track(lv_store_t *st, lv_stream_t *s, uint32_t epoch, const char *name)
+{
+    lv_track_desc_t  d;
+
+    fix_desc(&d, name);
+
+    return lv_track_add(st, s, epoch, &d);
+}
+
+
+__attribute__((unused)) static int
+fix_same_stat(lv_store_t *st, const lv_store_stat_t *a)
+{
+    lv_store_stat_t  b;
+
+    lv_store_stat(st, &b);
+
+    if (a->extents_free == b.extents_free && a->parts_free == b.parts_free
+        && a->tracks_used == b.tracks_used && b.extents_limbo == 0
+        && a->streams_used == b.streams_used
+        && a->extents_reserved == b.extents_reserved)
+    {
+        return 1;
+    }
+
+    diag("free extents %u then %u, parts %u, %u, tracks %u, %u, streams %u, "
+         "%u, reserved %u, %u, limbo %u", a->extents_free, b.extents_free,
+         a->parts_free, b.parts_free, a->tracks_used, b.tracks_used,
+         a->streams_used, b.streams_used, a->extents_reserved,
+         b.extents_reserved, b.extents_limbo);
+
+    return 0;
+}
+
+
+/* A stream with two tracks. */
+typedef struct {
+    lv_stream_t  *s;
+    lv_track_t   *v, *a;
+    uint32_t      epoch, msn;
+    uint32_t      len;
+} fix_source_t;
+
+
+/* A segment of three parts on two tracks; the number of refusals. */
+__attribute__((unused)) static int
+fix_source_segment(lv_store_t *st, fix_source_t *x, uint32_t n)
+{
+    int       bad;
+    uint32_t  i;
+
+    bad = 0;
+
+    for (i = 0; i < 3; i++) {
+        bad += fix_part(st, x->s, x->v, x->epoch, n, 1, x->msn, i, 500, x->len,
+                        0) != LV_OK;
+        bad += fix_part(st, x->s, x->a, x->epoch, n, 2, x->msn, i, 300, 2000,
+                        0) != LV_OK;
+    }
+
+    x->msn++;
+
+    return bad;
+}
+
+
+__attribute__((unused)) static void
+fix_source_open(lv_store_t *st, fix_source_t *x, const char *id,
+    uint64_t reserve, uint32_t len)
+{
+    x->s = fix_claim(st, id, reserve, 1000000, &x->epoch);
+    x->v = fix_track(st, x->s, x->epoch, "v0");
+    x->a = fix_track(st, x->s, x->epoch, "a0");
+    x->msn = x->s->epoch;
+    x->len = len;
 }
 
 #endif

@@ -526,6 +526,58 @@ test_sei(void)
 }
 
 
+/* An SEI with cc_data() of the given flags and triples, behind a first message
+ * of another kind. */
+static unsigned
+captions(uint8_t flags, const char *triples, size_t len)
+{
+    size_t   n;
+    uint8_t  sei[128] = { 6, 1, 1, 0x55, 4, 0, 0xb5, 0, 0x31, 'G', 'A', '9',
+                          '4', 3 };
+
+    sei[5] = (uint8_t) (10 + len + 1);
+    n = 14;
+    sei[n++] = (uint8_t) (flags | len / 3);
+    sei[n++] = 0xff;
+    memcpy(sei + n, triples, len);
+    n += len;
+    sei[n++] = 0xff;                         /* marker_bits */
+    sei[n++] = 0x80;
+
+    return lv_avc_sei_captions(sei, n);
+}
+
+
+static void
+test_captions(void)
+{
+    unsigned       i, found;
+    static const uint8_t  seven[] = { 6, 4, 12, 0xb5, 0, 0x31, 'G', 'A', '9',
+                                      '4', 3, 0x5f, 0xff, 0xfc, 0x94, 0x80 };
+
+    is_int(captions(0x40, "\xfc\x94\x20", 3), LV_CAPTIONS_CC1,
+           "captions of field 1");
+    is_int(captions(0x40, "\xfd\x94\x20", 3), LV_CAPTIONS_CC3,
+           "captions of field 2");
+    is_int(captions(0x40, "\xff\x02\x21\xfe\x41\x42", 6), LV_CAPTIONS_708,
+           "CEA-708");
+    is_int(captions(0x40, "\xfc\x94\x20\xfe\x41\x42", 6),
+           LV_CAPTIONS_CC1 | LV_CAPTIONS_708, "both");
+    is_int(captions(0x40, "\xfc\x80\x80\xfd\x80\x80\xfa\0\0", 9), 0,
+           "padding is none");
+    is_int(captions(0x40, "\xf8\x94\x20", 3), 0, "nor is what is not valid");
+    is_int(captions(0, "\xfc\x94\x20", 3), 0, "nor what is not to be used");
+    is_int(lv_avc_sei_captions(seven, sizeof(seven)), 0,
+           "more triples than the message has bytes");
+
+    for (i = found = 0; i < sizeof(seven); i++) {
+        found |= lv_avc_sei_captions(seven, i);
+    }
+
+    is_int(found, 0, "cut off anywhere");
+}
+
+
 int
 main(void)
 {
@@ -534,6 +586,7 @@ main(void)
     test_sps();
     test_record();
     test_sei();
+    test_captions();
 
     return done_testing();
 }

@@ -86,7 +86,8 @@ main(void)
     unsigned          slot;
     lv_store_t       *st, *next;
     const char       *err;
-    lv_store_conf_t   conf = { "counters", { 1 }, 1000 };
+    lv_store_conf_t   conf = { .owner = "counters", .secret = { 1 },
+                                .now_ms = 1000 };
 
     base = mmap(NULL, SIZE, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS,
                 -1, 0);

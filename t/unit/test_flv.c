@@ -341,6 +341,42 @@ test_metadata(void)
 }
 
 
+static void
+test_captions(void)
+{
+    unsigned  i;
+
+    static const char  cc[] = "\x06\x04\x0e\xb5\0\x31GA94\x03\x41\xff"
+                              "\xfc\x94\x20\xff\x80";
+
+    for (i = 0; i < 2; i++) {
+        flv_reset();
+        send_avc(4);
+        START("\x17\1\0\0\0");
+        add_nal(4, 0x65, 100);
+        send_built(LV_FLV_VIDEO, 0);
+        is_int(pk.captions, 0, "no captions yet");
+
+        START("\x27\1\0\0\0");
+
+        if (i) {
+            ADD_START("");
+        } else {
+            ADD("\0\0\0\x12");
+        }
+
+        ADD(cc);
+        add_nal(i ? 0 : 4, 0x41, 100);
+        send_built(LV_FLV_VIDEO, 40);
+        is_int(pk.captions, LV_CAPTIONS_CC1,
+               "captions that come late are found");
+        is_str(fake_nals(fake_frame(&pk, 0, 1)), "6 1",
+               "and stay where they are");
+        is_int(pk.misuse, 0, "the packager's contract is kept");
+    }
+}
+
+
 int
 main(void)
 {
@@ -350,6 +386,7 @@ main(void)
     test_displaced();
     test_times();
     test_metadata();
+    test_captions();
     flv_reset();
 
     return done_testing();

@@ -46,6 +46,131 @@ test_lengths(void)
 }
 
 
+/* A slice of 100 bytes that begins a picture (first_mb_in_slice 0), or goes on
+ * with one. */
+static void
+add_slice(int size, uint8_t head, bool first)
+{
+    size_t  at;
+
+    at = msg.len + (size > 0 ? (size_t) size : 4);
+    add_nal(size, head, 100);
+    msg.data[at + 1] = first ? 0x88 : 0x48;
+}
+
+
+static void
+send_slice(uint8_t head, bool first, uint32_t ts)
+{
+    if ((head & 0x1f) == 5) {
+        START(NALU);
+    } else {
+        START(INTER);
+    }
+
+    add_slice(4, head, first);
+    send_built(LV_FLV_VIDEO, ts);
+}
+
+
+static void
+test_pieces(void)
+{
+    unsigned  i;
+
+    for (i = 0; i < 2; i++) {
+        flv_reset();
+        piece = i ? 1 : 1 << 20;
+        send_avc(4);
+        send_slice(0x65, true, 0);
+        send_slice(0x65, false, 0);
+        send_slice(0x65, false, 0);
+        send_slice(0x41, true, 40);
+        START(INTER);
+        add_slice(4, 0x41, false);
+        add_slice(4, 0x41, false);
+        send_built(LV_FLV_VIDEO, 40);
+        is_int(fake_count(&pk, 0), 2, "pictures sent in pieces are two frames");
+        is_str(nals(0), "5 5 5", "the key frame has its slices");
+        is_str(nals(1), "1 1 1", "so has the other");
+        ok(fake_frame(&pk, 0, 0)->key && !fake_frame(&pk, 0, 1)->key,
+           "a key frame is one");
+        is_int((long long) flv.stat.video_frames, 2, "counted as two");
+        is_int(pk.misuse, 0, "no misuse");
+    }
+
+    flv_reset();
+    send_avc(4);
+    START(NALU);
+    add_slice(0, 0x65, true);
+    send_built(LV_FLV_VIDEO, 0);
+    START(NALU);
+    add_slice(0, 0x65, false);
+    add_slice(0, 0x65, false);
+    send_built(LV_FLV_VIDEO, 0);
+    is_str(nals(0), "5 5 5", "with start codes, too");
+
+    flv_reset();
+    send_avc(4);
+    send_slice(0x65, true, 0);
+    send_slice(0x41, true, 0);
+    send_slice(0x41, false, 40);
+    is_int(fake_count(&pk, 0), 3, "a first slice, or another time, is another "
+           "picture");
+    START("\x27\1\0\0\x28");
+    add_slice(4, 0x41, false);
+    send_built(LV_FLV_VIDEO, 40);
+    is_int(fake_count(&pk, 0), 4, "so is another composition time");
+    START("\x27\1\0\0\x28");
+    add_nal(4, 0x06, 20);
+    add_slice(4, 0x41, false);
+    send_built(LV_FLV_VIDEO, 40);
+    is_int(fake_count(&pk, 0), 5, "and what has SEI in front");
+    START("\x27\1\0\0\x28");
+    add_nal(4, 0x09, 2);
+    add_slice(4, 0x41, false);
+    send_built(LV_FLV_VIDEO, 40);
+    is_int(fake_count(&pk, 0), 6, "or a delimiter");
+
+    pk.more_rc = LV_DECLINED;
+    START("\x27\1\0\0\x28");
+    add_slice(4, 0x41, false);
+    send_built(LV_FLV_VIDEO, 40);
+    is_int(fake_count(&pk, 0), 7, "what is published is not added to");
+    pk.more_rc = LV_ERROR;
+    is_int(send_built(LV_FLV_VIDEO, 40), LV_ERROR, "displaced meanwhile");
+
+    flv_reset();
+    send_avc(4);
+    send_slice(0x65, true, 0);
+    for (i = 0; i < 1000; i++) {
+        send_slice(0x65, false, 0);
+    }
+    is_int(fake_count(&pk, 0), 1 + (1000 + LV_FLV_PIECES - 1) / LV_FLV_PIECES
+           - 1, "pieces without end are cut");
+
+    flv_reset();
+    send_avc(4);
+    send_slice(0x65, true, 0);
+    START(NALU);
+    add_slice(4, 0x65, false);
+    ADD("\0\0\1\0");
+    send_built(LV_FLV_VIDEO, 0);
+    is_int(fake_count(&pk, 0), 0, "a damaged piece takes its picture along");
+    send_slice(0x65, false, 0);
+    is_int(fake_count(&pk, 0), 1, "which is not added to");
+
+    flv_reset();
+    send_avc(4);
+    send_slice(0x65, true, 0);
+    START(NALU);
+    add_nal(4, 0x65, 1);
+    add_slice(4, 0x65, false);
+    send_built(LV_FLV_VIDEO, 0);
+    is_str(nals(0), "5 5", "a slice of one byte is dropped");
+}
+
+
 static void
 test_dropped(void)
 {
@@ -629,6 +754,7 @@ int
 main(void)
 {
     test_lengths();
+    test_pieces();
     test_dropped();
     test_sei();
     test_annexb();

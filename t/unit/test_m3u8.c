@@ -1,7 +1,6 @@
-/* Playlists, the live edge and delivery directives, against a real store. */
+/* Playlists and the live edge, against a real store. */
 
-#include "tap.h"
-#include "lv_hls_request.h"
+#include "store_fixture.h"
 #include "lv_hls_view.h"
 #include "lv_m3u8.h"
 #include "lv_text.h"
@@ -391,7 +390,7 @@ test_window(void)
     hasnt(p, fmt("\"%u.%u.m4s\"", 11, 5), "not older ones");
     has(p, fmt("\"%u.%u.m4s\"", 12, 0), "the oldest listed part");
 
-    lv_stream_evict(st, s, base + 4, NOW);
+    fix_evict(st, s, base + 4, NOW);
     p = media("v0", false);
     is_int(count(p, "#EXTINF"), 11, "evicted segments are gone");
     has(p, fmt("#EXT-X-MEDIA-SEQUENCE:%u\n", 4, 0), "the sequence goes on");
@@ -445,13 +444,13 @@ test_discontinuity(void)
     has(p, "#EXT-X-DISCONTINUITY-SEQUENCE:0\n", "counted when it has left");
 
     put(v0, base + 2, 1, LV_PART_LAST, base + 2);
-    lv_stream_evict(st, s, base + 2, NOW);
+    fix_evict(st, s, base + 2, NOW);
     p = media("v0", false);
     has(p, "#EXT-X-DISCONTINUITY-SEQUENCE:0\n", "not while it is the first");
     has(p, "#EXT-X-DISCONTINUITY\n", "and still there");
 
     put(v0, base + 3, 0, LV_PART_LAST, base + 2);
-    lv_stream_evict(st, s, base + 3, NOW);
+    fix_evict(st, s, base + 3, NOW);
     p = media("v0", false);
     has(p, "#EXT-X-DISCONTINUITY-SEQUENCE:1\n", "when it has left");
     hasnt(p, "#EXT-X-DISCONTINUITY\n", "it is not listed");
@@ -597,6 +596,39 @@ test_multivariant(void)
 }
 
 
+/* CEA-608 and -708 in the video are announced as soon as they are seen. */
+static void
+test_captions(void)
+{
+    const char       *p;
+    lv_track_desc_t   d;
+
+    stream_new("captions", true, true, true);
+    segments(base, 1);
+    hasnt(multivariant(), "CAPTIONS", "no captions, nothing said of them");
+
+    lv_track_desc(v0, &d);
+    d.captions = LV_CAPTIONS_CC1;
+    lv_track_set_desc(st, s, v0, epoch, &d);
+    segments(base + 1, 1);
+    p = multivariant();
+    has(p, "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,"
+           "GROUP-ID=\"cc\",NAME=\"CC1\",AUTOSELECT=YES,"
+           "INSTREAM-ID=\"CC1\"\n", "captions are announced");
+    has(p, "FRAME-RATE=29.97,CLOSED-CAPTIONS=\"cc\"\nmuxed/index.m3u8\n",
+        "the variant has them");
+    is_int(count(p, "#EXT-X-MEDIA:"), 1, "and no others");
+
+    d.captions = LV_CAPTIONS_CC1 | LV_CAPTIONS_CC3 | LV_CAPTIONS_708;
+    lv_track_set_desc(st, s, v0, epoch, &d);
+    segments(base + 2, 1);
+    p = multivariant();
+    has(p, "INSTREAM-ID=\"CC3\"", "field 2");
+    has(p, "#EXT-X-VERSION:7\n", "services are of version 7");
+    has(p, "INSTREAM-ID=\"SERVICE1\"", "CEA-708");
+}
+
+
 static void
 test_edge(void)
 {
@@ -664,105 +696,13 @@ test_version(void)
     lv_hls_version(st, s, &b);
     ok(memcmp(&a, &b, sizeof(a)) != 0, "a part of any track");
     a = b;
-    lv_stream_evict(st, s, base + 1, NOW);
+    fix_evict(st, s, base + 1, NOW);
     lv_hls_version(st, s, &b);
     ok(memcmp(&a, &b, sizeof(a)) != 0, "an eviction");
     a = b;
     lv_stream_set_state(st, s, epoch, LV_STREAM_ENDED, NOW);
     lv_hls_version(st, s, &b);
     ok(memcmp(&a, &b, sizeof(a)) != 0, "the end");
-}
-
-
-static int
-path(const char *p, lv_hls_path_t *out)
-{
-    return lv_hls_path_parse((const uint8_t *) p, strlen(p), out);
-}
-
-
-static void
-test_path(void)
-{
-    unsigned       i;
-    lv_hls_path_t  p;
-
-    static const char *bad[] = {
-        "", "/", "a", "a/", "index.m3u8", "/index.m3u8", "a//index.m3u8",
-        "a/v0", "a/v0/", "a/v0/x.m3u8", "a/v0/index.m3u8/", "-a/index.m3u8",
-        "a.b/index.m3u8", "a/V0/index.m3u8", "a/v0123456/1.m4s",
-        "a/v0/01.m4s", "a/v0/1.01.m4s", "a/v0/.m4s", "a/v0/1..m4s",
-        "a/v0/1.2.3.m4s", "a/v0/-1.m4s", "a/v0/1.65536.m4s",
-        "a/v0/4294967296.m4s", "a/v0/99999999999999999999.m4s",
-        "a/v0/init-.mp4", "a/v0/init-01.mp4", "a/v0/init-1.m4s",
-        "a/v0/1.mp4", "a/v0/ 1.m4s", "~t", "~t/", "~t/index.m3u8",
-        "a/../index.m3u8", "a/v0/1.m4s ", "~a/~b/c/index.m3u8",
-    };
-
-    is_int(path("a_b-9/index.m3u8", &p), LV_OK, "multivariant");
-    ok(p.kind == LV_HLS_MULTIVARIANT && lv_str_eq(p.stream, "a_b-9"), "parsed");
-    is_int(path("a/v0/index.m3u8", &p), LV_OK, "media playlist");
-    ok(p.kind == LV_HLS_MEDIA && lv_str_eq(p.rendition, "v0"), "parsed");
-    is_int(path("a/muxed/init-1795180000.mp4", &p), LV_OK, "init");
-    ok(p.kind == LV_HLS_INIT && p.msn == 1795180000, "parsed");
-    is_int(path("a/v0/4294967295.m4s", &p), LV_OK, "segment");
-    ok(p.kind == LV_HLS_SEGMENT && p.msn == UINT32_MAX, "parsed");
-    is_int(path("a/v0/0.65535.m4s", &p), LV_OK, "part");
-    ok(p.kind == LV_HLS_PART && p.msn == 0 && p.part == 65535, "parsed");
-    is_int(path("~ey.J.x/a/v0/1.2.m4s", &p), LV_OK, "behind a token");
-    ok(lv_str_eq(p.stream, "a"), "parsed");
-
-    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        is_int(path(bad[i], &p), LV_DECLINED, bad[i]);
-    }
-}
-
-
-static int
-query(const char *q, lv_hls_query_t *out)
-{
-    const char  *err = NULL;
-    int          rc;
-
-    rc = lv_hls_query_parse((const uint8_t *) q, strlen(q), out, &err);
-
-    if (rc != LV_OK && err == NULL) {
-        diag("no reason");
-        exit(1);
-    }
-
-    return rc;
-}
-
-
-static void
-test_query(void)
-{
-    unsigned        i;
-    lv_hls_query_t  q;
-
-    static const char *bad[] = {
-        "_HLS_part=1", "_HLS_msn=", "_HLS_msn", "_HLS_msn=x", "_HLS_msn=-1",
-        "_HLS_msn=+1", "_HLS_msn=01", "_HLS_msn=1.0", "_HLS_msn=4294967296",
-        "_HLS_msn=1&_HLS_msn=1", "_HLS_msn=1&_HLS_part=",
-        "_HLS_msn=1&_HLS_part=65536", "_HLS_msn=1&_HLS_part=1&_HLS_part=2",
-        "_HLS_skip=NO", "_HLS_skip=", "_HLS_skip=yes", "_HLS_msn=1%20",
-    };
-
-    is_int(query("_HLS_msn=7&_HLS_part=3&_HLS_skip=YES", &q), LV_OK, "all");
-    ok(q.has_msn && q.msn == 7 && q.has_part && q.part == 3 && q.skip,
-       "parsed");
-    is_int(query("x=1&&_HLS_msn=0&=&y", &q), LV_OK, "between other things");
-    ok(q.has_msn && q.msn == 0 && !q.has_part && !q.skip, "parsed");
-    is_int(query("_HLS_skip=v2", &q), LV_OK, "skip v2");
-    ok(q.skip && !q.has_msn, "parsed");
-    is_int(query("_HLS_push=1&_HLS_msn=2", &q), LV_OK,
-           "a directive that is not known");
-    is_int(query("", &q), LV_OK, "none");
-
-    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        is_int(query(bad[i], &q), LV_ERROR, bad[i]);
-    }
 }
 
 
@@ -780,10 +720,9 @@ main(void)
     test_end();
     test_muxed();
     test_multivariant();
+    test_captions();
     test_edge();
     test_version();
-    test_path();
-    test_query();
 
     return done_testing();
 }

@@ -28,7 +28,7 @@
 #include "../../ngx_live_module/lib/lv_store_session.c"
 #include "../../ngx_live_module/lib/lv_store_stream.c"
 #include "../../ngx_live_module/lib/lv_store_track.c"
-#include "store_actors.h"
+#include "store_pins.h"
 
 #define ACTORS     5
 #define NAMES      128

@@ -22,7 +22,16 @@
 #include "../../ngx_live_module/lib/lv_store_session.c"
 #include "../../ngx_live_module/lib/lv_store_stream.c"
 #include "../../ngx_live_module/lib/lv_store_track.c"
-#include "store_actors.h"
+#include "store_pins.h"
+
+/* What a thread that dies leaves behind. */
+const char *__lsan_default_suppressions(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+    return "leak:dying_thread";
+}
 
 #define THREADS  6
 
@@ -251,7 +260,7 @@ listener(void *arg)
     }
 
     index = lv_stream_index(st, s);
-    lv_stream_watch(st, s);
+    lv_stream_watch(st, s, gen);
     next = 0;
     look = true;
 

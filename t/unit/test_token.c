@@ -144,6 +144,7 @@ test_accepted(void)
         LV_TOKEN_VALID, "every claim");
     is_int(t.exp_s, 1800000100, "exp with a fraction");
     is_int(t.nbf_s, 1700000000, "nbf");
+    is_int(t.iat_s, 0, "an iat that is no number counts as none");
     is_str(t.sub, "user 7", "sub");
     is_str(t.jti, "j-1", "jti");
     is_int(t.sessions, 3, "sessions");
@@ -154,6 +155,11 @@ test_accepted(void)
     is_int(lv_token_names_stream(&t, str("other_")), 0, "not a prefix");
     is_int(lv_token_names_stream(&t, str("other_12")), 0, "not a longer one");
     is_int(lv_token_names_stream(&t, str("")), 0, "not an empty one");
+
+    is_result(verify_signed(&hs, "{\"alg\":\"HS256\",\"kid\":\"h\"}",
+                            "{\"iat\":1700000001.5," GOOD "}", &t),
+              LV_TOKEN_VALID, "with an iat");
+    is_int(t.iat_s, 1700000001, "iat");
 }
 
 

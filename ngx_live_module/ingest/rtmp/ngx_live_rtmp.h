@@ -11,6 +11,7 @@
 #define NGX_LIVE_RTMP_H
 
 #include "ngx_live_core.h"
+#include "ngx_live_decide.h"
 #include "ngx_live_publish.h"
 #include "ngx_live_publisher.h"
 #include "lv_flv.h"
@@ -34,6 +35,9 @@ typedef struct {
     ngx_live_publisher_t        *publisher;    /* while publishing */
     ngx_str_t                    stream;       /* id, once known */
     ngx_str_t                    encoder;
+    ngx_live_decide_t           *deciding;     /* the control plane is asked */
+    ngx_buf_t                   *held;         /* read, but behind the publish
+                                                  that it is asked about */
     const char                  *reason;       /* why it ended, for the log */
     int64_t                      media_ms;     /* newest frame, see _pace.c */
     int64_t                      ahead_ms;     /* of the wall clock */
@@ -46,6 +50,7 @@ typedef struct {
     unsigned                     refused:1;
     unsigned                     displaced:1;
     unsigned                     paused:1;     /* too far ahead: not read */
+    unsigned                     waiting:1;    /* for a decision: not read */
 } ngx_live_rtmp_ctx_t;
 
 extern ngx_module_t             ngx_stream_live_module;
@@ -64,6 +69,14 @@ void ngx_live_rtmp_pace_start(ngx_live_rtmp_ctx_t *ctx);
 void ngx_live_rtmp_pace(ngx_live_rtmp_ctx_t *ctx);
 ngx_uint_t ngx_live_rtmp_pace_ok(ngx_live_rtmp_ctx_t *ctx);
 ngx_msec_t ngx_live_rtmp_pace_pause(ngx_live_rtmp_ctx_t *ctx);
+
+/* The decision about a publish that on_publish left pending; then the session
+ * goes on with what was held back. */
+void ngx_live_rtmp_decided(void *data, ngx_int_t rc,
+    ngx_live_publish_decision_t *decision);
+void ngx_live_rtmp_go_on(ngx_live_rtmp_ctx_t *ctx);
+/* A copy that lives as long as the connection: the log may want it later. */
+const char *ngx_live_rtmp_text(ngx_live_rtmp_ctx_t *ctx, const char *text);
 
 /* A ngx_live_publish_t's close. */
 void ngx_live_rtmp_closed(void *data, ngx_live_stop_e why);

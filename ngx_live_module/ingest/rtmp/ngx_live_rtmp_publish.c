@@ -58,14 +58,31 @@ ngx_live_rtmp_on_connect(void *data, const lv_rtmp_connect_t *rc)
 }
 
 
-/* NGX_OK: decision->stream may be published; else decision->reason. */
+static const char *
+ngx_live_rtmp_protocol(ngx_live_rtmp_ctx_t *ctx)
+{
+#if (NGX_STREAM_SSL)
+    if (ctx->connection->ssl != NULL) {
+        return "rtmps";
+    }
+#endif
+
+    return "rtmp";
+}
+
+
+/* NGX_OK: decision->stream may be published; NGX_DECLINED: not, because of
+ * decision->reason; NGX_AGAIN: ngx_live_rtmp_decided() will be called. */
 
 static ngx_int_t
 ngx_live_rtmp_decide(ngx_live_rtmp_ctx_t *ctx, const lv_rtmp_publish_t *p,
     ngx_live_publish_decision_t *decision)
 {
+    ngx_connection_t            *c;
     const lv_str_t              *name;
     ngx_live_publish_request_t   req;
+
+    c = ctx->connection;
 
     /* some encoders put all of the path into the application */
     name = p->name.len ? &p->name : &p->app;
@@ -76,63 +93,63 @@ ngx_live_rtmp_decide(ngx_live_rtmp_ctx_t *ctx, const lv_rtmp_publish_t *p,
     req.name.len = name->len;
     req.args.data = (u_char *) p->args.data;
     req.args.len = p->args.len;
-    req.sockaddr = ctx->connection->sockaddr;
+    req.sockaddr = c->sockaddr;
+    req.socklen = c->socklen;
 
-    return ngx_live_publish_decide(&ctx->conf->publish, &req, decision);
+    return ngx_live_decide(&ctx->conf->publish, &req,
+                           ngx_live_rtmp_protocol(ctx), &c->addr_text,
+                           &ctx->encoder, decision, ngx_live_rtmp_decided,
+                           ctx, &ctx->deciding);
 }
 
 
-static int
-ngx_live_rtmp_on_publish(void *data, const lv_rtmp_publish_t *p)
+/* NULL: the publish has begun; else why not. */
+
+static const char *
+ngx_live_rtmp_start(ngx_live_rtmp_ctx_t *ctx,
+    ngx_live_publish_decision_t *decision)
 {
-    const char                   *reason;
-    ngx_connection_t             *c;
-    ngx_live_publish_t            req;
-    ngx_live_media_conf_t         media;
-    ngx_live_rtmp_ctx_t          *ctx = data;
-    ngx_live_publish_decision_t   decision;
+    char                   *wrong;
+    const char             *reason;
+    ngx_connection_t       *c;
+    ngx_live_publish_t      req;
+    ngx_live_media_conf_t   media, own;
 
     c = ctx->connection;
 
-    ngx_live_rtmp_unpublish(ctx, NGX_LIVE_STOP_LOST, "published anew");
+    own = ctx->conf->media;
+    ngx_live_media_conf_get((ngx_cycle_t *) ngx_cycle, &own);
 
-    if (ngx_live_rtmp_decide(ctx, p, &decision) != NGX_OK) {
-        reason = decision.reason;
+    media = decision->media;
+    ngx_live_media_conf_merge(&media, &own);
 
-        ngx_live_count(NGX_LIVE_C_PUBLISH_REFUSED_AUTH, 1);
-        ngx_log_error(NGX_LOG_ERR, c->log, 0,
-                      "live: publish refused, rtmp from %V: %s",
-                      &c->addr_text, reason);
-        goto refused;
+    wrong = ngx_live_media_conf_check(&media);
+
+    if (wrong != NGX_CONF_OK) {
+        ngx_log_error(NGX_LOG_WARN, c->log, 0,
+                      "live: the settings for the publish of \"%s\" are left "
+                      "out: %s", decision->stream, wrong);
+        media = own;
     }
-
-    media = ctx->conf->media;
-    ngx_live_media_conf_get((ngx_cycle_t *) ngx_cycle, &media);
 
     ngx_memzero(&req, sizeof(ngx_live_publish_t));
 
-    req.id.data = decision.stream;
-    req.id.len = ngx_strlen(decision.stream);
-    ngx_memcpy(req.owner_key, decision.owner, sizeof(req.owner_key));
-    req.protocol = "rtmp";
+    req.id.data = decision->stream;
+    req.id.len = ngx_strlen(decision->stream);
+    ngx_memcpy(req.owner_key, decision->owner, sizeof(req.owner_key));
+    req.protocol = ngx_live_rtmp_protocol(ctx);
     req.addr = &c->addr_text;
     req.encoder = ctx->encoder;
+    req.broadcast = decision->broadcast;
     req.media = &media;
     req.log = c->log;
     req.close = ngx_live_rtmp_closed;
     req.data = ctx;
 
-#if (NGX_STREAM_SSL)
-    if (c->ssl != NULL) {
-        req.protocol = "rtmps";
-    }
-#endif
-
     ctx->flv = ngx_calloc(sizeof(lv_flv_t), c->log);
 
     if (ctx->flv == NULL) {
-        reason = "the server is out of memory";
-        goto refused;
+        return "the server is out of memory";
     }
 
     lv_flv_init(ctx->flv, NULL, ngx_live_rtmp_flv_event, ctx);
@@ -142,7 +159,7 @@ ngx_live_rtmp_on_publish(void *data, const lv_rtmp_publish_t *p)
     if (ctx->publisher == NULL) {
         ngx_free(ctx->flv);
         ctx->flv = NULL;
-        goto refused;
+        return reason;
     }
 
     ctx->stream.data = ngx_pstrdup(c->pool, &req.id);
@@ -150,16 +167,123 @@ ngx_live_rtmp_on_publish(void *data, const lv_rtmp_publish_t *p)
     ctx->progress = 1;
     ngx_live_rtmp_pace_start(ctx);
 
-    return LV_OK;
+    return NULL;
+}
 
-refused:
 
+/* NULL: the publish has begun; else why not, already logged. */
+
+static const char *
+ngx_live_rtmp_begin(ngx_live_rtmp_ctx_t *ctx, ngx_int_t rc,
+    ngx_live_publish_decision_t *decision)
+{
+    ngx_str_t          none;
+    ngx_connection_t  *c;
+
+    if (rc == NGX_OK) {
+        return ngx_live_rtmp_start(ctx, decision);
+    }
+
+    c = ctx->connection;
+
+    ngx_live_count(NGX_LIVE_C_PUBLISH_REFUSED_AUTH, 1);
+    ngx_log_error(NGX_LOG_ERR, c->log, 0,
+                  "live: publish refused, rtmp from %V: %s", &c->addr_text,
+                  decision->reason);
+
+    /* the control plane knows what it has refused itself */
+
+    if (ctx->conf->publish.auth != NGX_LIVE_PUBLISH_HTTP) {
+        ngx_str_null(&none);
+        ngx_live_publisher_refused(&none, ngx_live_rtmp_protocol(ctx),
+                                   &c->addr_text, decision->reason);
+    }
+
+    return decision->reason;
+}
+
+
+const char *
+ngx_live_rtmp_text(ngx_live_rtmp_ctx_t *ctx, const char *text)
+{
+    char    *p;
+    size_t   len;
+
+    len = ngx_strlen(text) + 1;
+    p = ngx_pnalloc(ctx->connection->pool, len);
+
+    if (p == NULL) {
+        return "refused";
+    }
+
+    ngx_memcpy(p, text, len);
+
+    return p;
+}
+
+
+static void
+ngx_live_rtmp_refuse(ngx_live_rtmp_ctx_t *ctx, const char *reason)
+{
     ctx->refused = 1;
-    ctx->reason = reason;
+    ctx->reason = ngx_live_rtmp_text(ctx, reason);
 
     (void) lv_rtmp_session_reject(ctx->rtmp, "NetStream.Publish.BadName",
                                   reason);
+}
+
+
+static int
+ngx_live_rtmp_on_publish(void *data, const lv_rtmp_publish_t *p)
+{
+    ngx_int_t                     rc;
+    const char                   *reason;
+    ngx_live_rtmp_ctx_t          *ctx = data;
+    ngx_live_publish_decision_t   decision;
+
+    ngx_live_rtmp_unpublish(ctx, NGX_LIVE_STOP_LOST, "published anew");
+
+    rc = ngx_live_rtmp_decide(ctx, p, &decision);
+
+    if (rc == NGX_AGAIN) {
+        ctx->waiting = 1;
+        return LV_AGAIN;
+    }
+
+    reason = ngx_live_rtmp_begin(ctx, rc, &decision);
+
+    if (reason == NULL) {
+        return LV_OK;
+    }
+
+    ngx_live_rtmp_refuse(ctx, reason);
+
     return LV_ERROR;
+}
+
+
+void
+ngx_live_rtmp_decided(void *data, ngx_int_t rc,
+    ngx_live_publish_decision_t *decision)
+{
+    const char           *reason;
+    ngx_live_rtmp_ctx_t  *ctx = data;
+
+    ctx->deciding = NULL;
+    ctx->waiting = 0;
+
+    reason = ngx_live_rtmp_begin(ctx, rc, decision);
+
+    if (reason != NULL) {
+        ngx_live_rtmp_refuse(ctx, reason);
+
+    } else if (lv_rtmp_session_accept(ctx->rtmp) != LV_OK) {
+        ctx->reason = lv_rtmp_session_error(ctx->rtmp);
+        ctx->closing = 1;
+        ngx_live_rtmp_unpublish(ctx, NGX_LIVE_STOP_ERROR, ctx->reason);
+    }
+
+    ngx_live_rtmp_go_on(ctx);
 }
 
 

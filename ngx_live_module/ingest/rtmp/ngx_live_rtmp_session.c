@@ -19,10 +19,14 @@
 
 static void ngx_live_rtmp_cleanup(void *data);
 static void ngx_live_rtmp_read_handler(ngx_event_t *rev);
+static void ngx_live_rtmp_timed_out(ngx_live_rtmp_ctx_t *ctx);
 static void ngx_live_rtmp_write_handler(ngx_event_t *wev);
 static ngx_int_t ngx_live_rtmp_read(ngx_live_rtmp_ctx_t *ctx);
 static ngx_int_t ngx_live_rtmp_input(ngx_live_rtmp_ctx_t *ctx, u_char *p,
     size_t n);
+static ngx_int_t ngx_live_rtmp_hold(ngx_live_rtmp_ctx_t *ctx, u_char *p,
+    size_t n);
+static void ngx_live_rtmp_watch(ngx_live_rtmp_ctx_t *ctx);
 static ngx_int_t ngx_live_rtmp_flush(ngx_live_rtmp_ctx_t *ctx);
 static void ngx_live_rtmp_linger(ngx_live_rtmp_ctx_t *ctx);
 static void ngx_live_rtmp_finalize(ngx_live_rtmp_ctx_t *ctx,
@@ -44,6 +48,14 @@ ngx_live_rtmp_init(ngx_stream_session_t *s)
 
     c = s->connection;
     c->log->action = "receiving RTMP";
+
+    if (c->type != SOCK_STREAM) {
+        ngx_log_error(NGX_LOG_ERR, c->log, 0,
+                      "live: RTMP comes by TCP: take \"udp\" out of "
+                      "\"listen\"");
+        ngx_stream_finalize_session(s, NGX_STREAM_BAD_REQUEST);
+        return;
+    }
 
     ctx = ngx_pcalloc(c->pool, sizeof(ngx_live_rtmp_ctx_t));
     cln = ngx_pool_cleanup_add(c->pool, 0);
@@ -95,6 +107,11 @@ ngx_live_rtmp_cleanup(void *data)
 {
     ngx_live_rtmp_ctx_t  *ctx = data;
 
+    if (ctx->deciding != NULL) {
+        ngx_live_decide_cancel(ctx->deciding);
+        ctx->deciding = NULL;
+    }
+
     ngx_live_rtmp_unpublish(ctx, NGX_LIVE_STOP_LOST, "connection closed");
 
     if (ctx->rtmp != NULL) {
@@ -122,6 +139,11 @@ ngx_live_rtmp_read_handler(ngx_event_t *rev)
         return;
     }
 
+    if (ctx->waiting) {
+        ngx_live_rtmp_watch(ctx);
+        return;
+    }
+
     if (rev->timedout && ctx->paused) {
         rev->timedout = 0;
         ctx->paused = 0;
@@ -135,29 +157,16 @@ ngx_live_rtmp_read_handler(ngx_event_t *rev)
 
     if (rev->timedout) {
         rev->timedout = 0;
-
-        if (ctx->closing) {
-            ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST, NGX_STREAM_OK,
-                                   ctx->reason);
-
-        } else if (ctx->publisher != NULL) {
-            ngx_connection_error(c, NGX_ETIMEDOUT, "live: no media came");
-            ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST, NGX_STREAM_OK,
-                                   "no media came");
-
-        } else {
-            ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
-                          "live: client did not publish in time");
-            ngx_live_count(NGX_LIVE_C_INGEST_ERRORS, 1);
-            ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST,
-                                   NGX_STREAM_BAD_REQUEST,
-                                   "did not publish in time");
-        }
-
+        ngx_live_rtmp_timed_out(ctx);
         return;
     }
 
     if (ngx_live_rtmp_read(ctx) != NGX_OK) {
+        return;
+    }
+
+    if (ctx->waiting) {
+        ngx_live_rtmp_watch(ctx);
         return;
     }
 
@@ -182,6 +191,33 @@ ngx_live_rtmp_read_handler(ngx_event_t *rev)
         ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST,
                                NGX_STREAM_INTERNAL_SERVER_ERROR,
                                "internal error");
+    }
+}
+
+
+static void
+ngx_live_rtmp_timed_out(ngx_live_rtmp_ctx_t *ctx)
+{
+    ngx_connection_t  *c;
+
+    c = ctx->connection;
+
+    if (ctx->closing) {
+        ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST, NGX_STREAM_OK,
+                               ctx->reason);
+
+    } else if (ctx->publisher != NULL) {
+        ngx_connection_error(c, NGX_ETIMEDOUT, "live: no media came");
+        ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST, NGX_STREAM_OK,
+                               "no media came");
+
+    } else {
+        ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
+                      "live: client did not publish in time");
+        ngx_live_count(NGX_LIVE_C_INGEST_ERRORS, 1);
+        ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST,
+                               NGX_STREAM_BAD_REQUEST,
+                               "did not publish in time");
     }
 }
 
@@ -224,7 +260,9 @@ ngx_live_rtmp_read(ngx_live_rtmp_ctx_t *ctx)
             return NGX_DONE;
         }
 
-        if (!ctx->closing && ngx_live_rtmp_pace_pause(ctx) != 0) {
+        if (ctx->waiting
+            || (!ctx->closing && ngx_live_rtmp_pace_pause(ctx) != 0))
+        {
             break;
         }
     }
@@ -244,12 +282,14 @@ ngx_live_rtmp_input(ngx_live_rtmp_ctx_t *ctx, u_char *p, size_t n)
 
     c = ctx->connection;
 
-    if (ctx->closing) {
-        /* it lingers: what still comes is nobody's, nor is it logged again */
+    if (ctx->lingering) {
+        /* what still comes is nobody's, nor is it logged again */
         return NGX_OK;
     }
 
-    rc = lv_rtmp_session_input(ctx->rtmp, p, n, ngx_current_msec, &used);
+    used = 0;
+    rc = n ? lv_rtmp_session_input(ctx->rtmp, p, n, ngx_current_msec, &used)
+           : LV_OK;
 
     if (ctx->publisher != NULL) {
         ngx_live_count(NGX_LIVE_C_INGEST_BYTES, (int64_t) n);
@@ -284,6 +324,14 @@ ngx_live_rtmp_input(ngx_live_rtmp_ctx_t *ctx, u_char *p, size_t n)
         ctx->closing = 1;
     }
 
+    if (ctx->waiting && ngx_live_rtmp_hold(ctx, p + used, n - used) != NGX_OK)
+    {
+        ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST,
+                               NGX_STREAM_INTERNAL_SERVER_ERROR,
+                               "internal error");
+        return NGX_DONE;
+    }
+
     if (ngx_live_rtmp_flush(ctx) != NGX_OK) {
         return NGX_DONE;
     }
@@ -293,6 +341,92 @@ ngx_live_rtmp_input(ngx_live_rtmp_ctx_t *ctx, u_char *p, size_t n)
     }
 
     return NGX_OK;
+}
+
+
+/* While the control plane is asked: what has been read beyond the publish. It
+ * has no time limit of its own, since the asking has. */
+
+static ngx_int_t
+ngx_live_rtmp_hold(ngx_live_rtmp_ctx_t *ctx, u_char *p, size_t n)
+{
+    ngx_connection_t  *c;
+
+    c = ctx->connection;
+
+    if (c->read->timer_set) {
+        ngx_del_timer(c->read);
+    }
+
+    if (n == 0) {
+        return NGX_OK;
+    }
+
+    ctx->held = ngx_create_temp_buf(c->pool, n);
+    if (ctx->held == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->held->last = ngx_cpymem(ctx->held->pos, p, n);
+
+    return NGX_OK;
+}
+
+
+/* … nothing more is read, but one looks whether the peer has gone. */
+
+static void
+ngx_live_rtmp_watch(ngx_live_rtmp_ctx_t *ctx)
+{
+    int                n;
+    u_char             buf[1];
+    ngx_connection_t  *c;
+
+    c = ctx->connection;
+
+    n = c->read->pending_eof ? 0 : recv(c->fd, buf, 1, MSG_PEEK);
+
+    if (n == 0 || (n == -1 && ngx_socket_errno != NGX_EAGAIN)) {
+        ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST, NGX_STREAM_OK,
+                               "connection closed by the encoder");
+        return;
+    }
+
+    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST,
+                               NGX_STREAM_INTERNAL_SERVER_ERROR,
+                               "internal error");
+    }
+}
+
+
+void
+ngx_live_rtmp_go_on(ngx_live_rtmp_ctx_t *ctx)
+{
+    ngx_buf_t         *b;
+    ngx_connection_t  *c;
+
+    c = ctx->connection;
+    b = ctx->held;
+    ctx->held = NULL;
+
+    /* with nothing to feed: what the decision has written, and lingering */
+
+    if (ngx_live_rtmp_input(ctx, b ? b->pos : NULL, b ? b->last - b->pos : 0)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    if (b != NULL) {
+        (void) ngx_pfree(c->pool, b->start);
+    }
+
+    if (!ctx->waiting) {
+        /* bytes may be there of which no event will tell */
+        c->read->ready = 1;
+        ngx_post_event(c->read, &ngx_posted_events);
+    }
 }
 
 
@@ -371,6 +505,7 @@ void
 ngx_live_rtmp_closed(void *data, ngx_live_stop_e why)
 {
     const char           *text;
+    lv_stream_t          *s;
     ngx_live_rtmp_ctx_t  *ctx = data;
 
     if (why == NGX_LIVE_STOP_DISPLACED) {
@@ -378,8 +513,15 @@ ngx_live_rtmp_closed(void *data, ngx_live_stop_e why)
         (void) lv_rtmp_session_close_notice(ctx->rtmp, "error",
                                             "NetStream.Publish.BadName", text);
 
+    } else if (why == NGX_LIVE_STOP_KICKED) {
+        s = lv_packager_stream(ngx_live_publisher_packager(ctx->publisher));
+        text = ngx_live_rtmp_text(ctx, lv_stream_kicked(s));
+        (void) lv_rtmp_session_close_notice(ctx->rtmp, "error",
+                                            "NetStream.Publish.BadName", text);
+
     } else {
-        text = "this server is being replaced, please reconnect";
+        text = ngx_terminate ? "this server stops"
+               : "this server is being replaced, please reconnect";
 
         if (lv_rtmp_session_can_reconnect(ctx->rtmp)) {
             (void) lv_rtmp_session_close_notice(ctx->rtmp, "status",

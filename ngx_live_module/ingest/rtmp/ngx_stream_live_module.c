@@ -197,6 +197,12 @@ ngx_stream_live_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    rv = ngx_live_decide_conf(cf, &conf->publish);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
     return ngx_stream_live_check(cf, &conf->media);
 }
 

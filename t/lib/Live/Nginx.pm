@@ -145,6 +145,10 @@ sub _globals {
         . "lock_file $dir/nginx.lock;\n"
         . "error_log $dir/logs/error.log $self->{log_level};\n";
 
+    # nginx gives the new binary of an upgrade none but these
+    $text .= "env $_;\n" for $self->{asan}
+        ? qw(LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS) : ();
+
     $text .= "load_module $_;\n" for $self->_module_files;
 
     return $text;

@@ -1,0 +1,243 @@
+/*
+ * Chat: WebSocket members of the rooms in the store (lib/lv_room.h). README.md
+ * in this folder has the protocol.
+ *
+ *   _module.c     directives, process init, the once-a-second look
+ *   _handshake.c  from a request to a member
+ *   _member.c     one connection: reading, writing, closing, time-outs
+ *   _room.c       what this worker keeps of a room; rounds of delivery
+ *   _event.c      what is sent, as JSON
+ *   _hello.c      who a member is, and what it gets first
+ *   _say.c        what members say and do
+ *   _rules.c      settings and words of a room
+ *
+ * A member belongs to one worker, and its memory to its request, which nginx
+ * keeps until the connection is over (so that limit_conn counts it, and the
+ * access log has it when it ends). Nothing finalizes a request but
+ * ngx_live_chat_reap(), outside of all loops: until then a member that is gone
+ * has `gone` set.
+ */
+
+#ifndef NGX_LIVE_CHAT_H
+#define NGX_LIVE_CHAT_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_live_core.h"
+#include "ngx_live_http.h"
+#include "lv_chat_msg.h"
+#include "lv_chat_text.h"
+#include "lv_fold.h"
+#include "lv_json.h"
+#include "lv_room.h"
+#include "lv_words.h"
+#include "lv_ws.h"
+
+#define NGX_LIVE_CHAT_PROTOCOL  "live.chat.v1"
+
+#define NGX_LIVE_CHAT_BATCH     256   /* members written to in one turn */
+#define NGX_LIVE_CHAT_HELLO_S   10    /* for the first message to come */
+#define NGX_LIVE_CHAT_CLOSE_S   5     /* for a close to be sent */
+#define NGX_LIVE_CHAT_DRAIN_MS  5000  /* closes of a reload are spread over */
+#define NGX_LIVE_CHAT_RESUME    49152 /* bytes of history in a hello */
+#define NGX_LIVE_CHAT_FRAMES    50    /* a second a member, of any kind … */
+#define NGX_LIVE_CHAT_EMOJIS    16    /* kinds of reaction counted at a time */
+#define NGX_LIVE_CHAT_AHEAD     64   /* entries that wait for a round */
+#define NGX_LIVE_CHAT_REACT_MS  250   /* between updates of reactions */
+#define NGX_LIVE_CHAT_SAVE_MS   10000 /* between saving how many there were */
+
+typedef struct {
+    ngx_http_complex_value_t  *stream;    /* NULL: from the path */
+    ngx_array_t               *origins;   /* ngx_str_t */
+    ngx_uint_t                 origin_any;
+    ngx_msec_t                 tick;      /* live_chat_tick */
+    size_t                     queue;     /* live_chat_queue, bytes */
+    ngx_uint_t                 rate;      /* live_chat_rate: messages a second
+                                             × 1000; 0: no limit */
+    ngx_uint_t                 burst;
+    ngx_int_t                  history;   /* messages in a hello */
+} ngx_live_chat_conf_t;
+
+typedef struct {
+    ngx_msec_t                 ping;      /* live_chat_ping */
+} ngx_live_chat_main_conf_t;
+
+/* Whole frames, shared by whoever they are queued for. */
+typedef struct {
+    ngx_uint_t  refs;
+    size_t      len;
+    u_char      data[1];
+} ngx_live_chat_buf_t;
+
+typedef struct ngx_live_chat_out_s  ngx_live_chat_out_t;
+
+struct ngx_live_chat_out_s {
+    ngx_live_chat_out_t  *next;
+    ngx_live_chat_buf_t  *buf;
+    size_t                pos;
+};
+
+/* Of a room's settings, as they are enforced; see _rules.c. */
+typedef struct {
+    uint32_t     settings_version, words_version;
+    uint32_t     slow_ms;
+    uint32_t     max_length;
+    lv_role_e    least;                   /* role that may write */
+    lv_words_t  *words;
+    unsigned     emotes:1;
+    unsigned     unique:1;
+    unsigned     links:1;
+    unsigned     hold:1;
+} ngx_live_chat_rules_t;
+
+typedef struct {
+    u_char      name[LV_CHAT_REACTION_MAX];
+    size_t      len;
+    uint32_t    count;                    /* not yet added to all workers' */
+    uint32_t    unsaved;                  /* not yet in the log */
+} ngx_live_chat_emoji_t;
+
+/* What a worker keeps of a room in which it has members. */
+typedef struct {
+    lv_room_t              *room;
+    uint32_t                gen;
+    uint32_t                index;
+    uint64_t                epoch;
+    uint64_t                next;         /* entries before it were given out */
+    char                    id[LV_STREAM_ID_MAX + 1];
+    ngx_queue_t             members;
+    ngx_uint_t              count;
+    ngx_queue_t            *at;           /* the round under way: who is next;
+                                             NULL: there is none */
+    ngx_live_chat_buf_t    *buf;          /* what everybody gets in it … */
+    ngx_live_chat_buf_t    *mod_buf;      /* … and what moderators do */
+    ngx_event_t             timer;        /* the next round */
+    ngx_event_t             react;        /* the next update of reactions */
+    ngx_event_t             post;
+    ngx_msec_t              last;         /* when the last round began */
+    ngx_msec_t              tick;
+    uint32_t                told;         /* members, in the last presence */
+    ngx_msec_t              told_at;
+    ngx_live_chat_rules_t   rules;
+    ngx_live_chat_emoji_t   emoji[NGX_LIVE_CHAT_EMOJIS];  /* received here */
+    lv_room_reaction_t      seen[LV_ROOM_REACTIONS];      /* told members */
+    ngx_msec_t              reacted;
+    ngx_msec_t              reactions_saved;
+    unsigned                presence:1;   /* to be told */
+} ngx_live_chat_room_t;
+
+/* Queues of members that wait for something, the longest first. */
+typedef enum {
+    NGX_LIVE_CHAT_W_HELLO = 0,
+    NGX_LIVE_CHAT_W_IDLE,
+    NGX_LIVE_CHAT_W_PING,
+    NGX_LIVE_CHAT_W_CLOSE,
+    NGX_LIVE_CHAT_WAITS
+} ngx_live_chat_wait_e;
+
+typedef struct {
+    ngx_http_request_t     *request;
+    ngx_connection_t       *connection;
+    ngx_live_chat_conf_t   *conf;
+    ngx_live_chat_room_t   *room;         /* NULL unless joined */
+    ngx_queue_t             queue;        /* in the room */
+    ngx_queue_t             wait;         /* in one of the queues, or in the
+                                             one of those who are gone */
+    ngx_queue_t             drain;
+    time_t                  since;        /* in that queue */
+    ngx_live_chat_out_t    *out, **out_last;
+    size_t                  queued;       /* bytes */
+    lv_ws_t                 ws;
+    ngx_str_t               stream;
+    ngx_str_t               user;         /* "": a reader */
+    ngx_str_t               name;
+    ngx_str_t               device;
+    lv_role_e               role;
+    uint64_t                author;
+    uint32_t                bans;         /* version that `banned` is of */
+    uint64_t                banned_until;
+    ngx_msec_t              said, framed;              /* rates: when, … */
+    uint32_t                said_level, framed_level;  /* … how much */
+    uint8_t                 banned;       /* LV_BAN_NONE … */
+    unsigned                bans_known:1;
+    unsigned                joined:1;
+    unsigned                waits:1;      /* in a queue by `wait` */
+    unsigned                draining:1;
+    unsigned                pressed:1;    /* it has to wait for a round */
+    unsigned                closed:1;     /* a close frame is the last one */
+    unsigned                gone:1;
+    unsigned                broken:1;     /* nothing can be sent */
+} ngx_live_chat_member_t;
+
+extern ngx_module_t  ngx_http_live_chat_module;
+
+/* _handshake.c */
+ngx_int_t ngx_live_chat_handler(ngx_http_request_t *r);
+
+/* _member.c */
+void ngx_live_chat_member_init(ngx_cycle_t *cycle);
+ngx_int_t ngx_live_chat_member_begin(ngx_live_chat_member_t *m);
+void ngx_live_chat_member_second(void);
+/* The worker exits: whoever is still there is closed. */
+void ngx_live_chat_exit(lv_store_t *st);
+void ngx_live_chat_wait(ngx_live_chat_member_t *m, ngx_live_chat_wait_e wait);
+/* Queues frames for a member; takes no reference of the caller's. */
+void ngx_live_chat_put(ngx_live_chat_member_t *m, ngx_live_chat_buf_t *buf);
+/* Says why, then closes. */
+void ngx_live_chat_close(ngx_live_chat_member_t *m, ngx_uint_t code,
+    const char *reason);
+/* One reference, or NULL. */
+ngx_live_chat_buf_t *ngx_live_chat_buf(const void *p, size_t len);
+void ngx_live_chat_buf_release(ngx_live_chat_buf_t *buf);
+
+/* _room.c */
+void ngx_live_chat_rung(lv_store_t *st);
+void ngx_live_chat_room_second(lv_store_t *st, uint64_t now_ms);
+/* Joins: *err is a sentence when that is not possible. */
+ngx_int_t ngx_live_chat_room_join(ngx_live_chat_member_t *m,
+    const char **err);
+void ngx_live_chat_room_leave(ngx_live_chat_member_t *m);
+/* After an entry was added; may close members, and free the room. */
+ngx_uint_t ngx_live_chat_pressed(ngx_live_chat_room_t *room);
+void ngx_live_chat_room_react(ngx_live_chat_room_t *room, lv_str_t name);
+/* May that member see that entry? */
+ngx_uint_t ngx_live_chat_sees(lv_room_entry_t *e, lv_role_e role,
+    uint64_t author);
+
+/* _event.c: JSON texts are made in one place, good until the next one */
+lv_json_t *ngx_live_chat_json(const char *type);
+/* Sends what ngx_live_chat_json() began. */
+void ngx_live_chat_send(ngx_live_chat_member_t *m, lv_json_t *j);
+/* The same as frames in a buffer of its own. */
+ngx_live_chat_buf_t *ngx_live_chat_json_buf(lv_json_t *j);
+/* Adds an entry as an object, or as a frame to `frames`. */
+void ngx_live_chat_entry_json(lv_json_t *j, lv_room_entry_t *e,
+    lv_room_entry_t *target);
+void ngx_live_chat_frame(lv_text_t *frames, lv_text_t *json);
+void ngx_live_chat_id(lv_json_t *j, const char *name, uint64_t id);
+void ngx_live_chat_error(ngx_live_chat_member_t *m, const lv_chat_msg_t *msg,
+    const char *code, const char *text, uint64_t retry_ms);
+
+/* _hello.c */
+void ngx_live_chat_hello(ngx_live_chat_member_t *m, lv_chat_msg_t *msg);
+
+/* _say.c */
+void ngx_live_chat_said(ngx_live_chat_member_t *m, u_char *p, size_t len);
+
+/* _rules.c */
+void ngx_live_chat_rules(ngx_live_chat_room_t *room);
+void ngx_live_chat_rules_free(ngx_live_chat_rules_t *rules);
+/* What members are told of them. */
+void ngx_live_chat_rules_json(lv_json_t *j, ngx_live_chat_rules_t *rules);
+/* NULL: may be said (*status); otherwise the code of what is wrong with it,
+ * and *text a sentence. The text may be changed in place; chars: its length in
+ * code points. */
+const char *ngx_live_chat_rules_check(ngx_live_chat_member_t *m,
+    lv_str_t *said, size_t chars, uint8_t *status, const char **text,
+    uint64_t *retry_ms);
+/* How the member is banned now. */
+ngx_uint_t ngx_live_chat_banned(ngx_live_chat_member_t *m);
+
+#endif

@@ -1,0 +1,754 @@
+/*
+ * What a worker keeps of a room, and how what happens there reaches its
+ * members: in rounds. A round takes all that is new in the room's log, makes
+ * it into frames once, and writes that to each member; batches of members take
+ * turns with the worker's other work. Rounds of a room are at least one tick
+ * apart; a quiet room's begins at once.
+ *
+ *   bell, timer --wake--> post --begin--> batch, batch … --> end
+ *
+ * Reactions and presence are not in the log: a round also tells what has
+ * changed of them since the last time.
+ */
+
+#include "ngx_live_chat.h"
+
+
+#define NGX_LIVE_CHAT_READ    (64 * 1024)
+#define NGX_LIVE_CHAT_FRAMED  (4 * 1024 * 1024)
+
+
+static ngx_live_chat_room_t *ngx_live_chat_room_get(lv_store_t *st,
+    lv_room_t *lroom, uint32_t gen, ngx_msec_t tick);
+static void ngx_live_chat_room_free(ngx_live_chat_room_t *room);
+static void ngx_live_chat_save_reactions(ngx_live_chat_room_t *room,
+    lv_store_t *st);
+static void ngx_live_chat_wake(ngx_live_chat_room_t *room);
+static void ngx_live_chat_timer(ngx_event_t *ev);
+static void ngx_live_chat_react(ngx_event_t *ev);
+static void ngx_live_chat_post(ngx_event_t *ev);
+static void ngx_live_chat_begin(ngx_live_chat_room_t *room);
+static void ngx_live_chat_batch(ngx_live_chat_room_t *room);
+
+
+static ngx_live_chat_room_t  *ngx_live_chat_rooms[LV_STREAMS_MAX];
+
+/* Memory of a round, used again. */
+static uint8_t                ngx_live_chat_log[NGX_LIVE_CHAT_READ];
+static lv_text_t              ngx_live_chat_frames, ngx_live_chat_mod_frames;
+static lv_text_t              ngx_live_chat_one;
+
+
+/* ---- members come and go ------------------------------------------------ */
+
+static ngx_live_chat_room_t *
+ngx_live_chat_room_get(lv_store_t *st, lv_room_t *lroom, uint32_t gen,
+    ngx_msec_t tick)
+{
+    uint32_t               index;
+    lv_room_info_t         info;
+    ngx_live_chat_room_t  *room;
+
+    index = lv_room_index(st, lroom);
+    room = ngx_live_chat_rooms[index];
+
+    if (room && room->gen == gen) {
+        return room;
+    }
+
+    if (room) {
+        /* another room's place: its members are on their way out */
+        return NULL;
+    }
+
+    if (lv_room_info(st, lroom, gen, &info) != LV_OK) {
+        return NULL;
+    }
+
+    room = ngx_calloc(sizeof(ngx_live_chat_room_t), ngx_cycle->log);
+    if (room == NULL) {
+        return NULL;
+    }
+
+    room->room = lroom;
+    room->gen = gen;
+    room->index = index;
+    room->epoch = info.epoch;
+    room->next = info.next;
+    room->tick = tick;
+    room->told = info.members;
+    ngx_memcpy(room->id, info.id, sizeof(room->id));
+    ngx_queue_init(&room->members);
+
+    room->timer.handler = ngx_live_chat_timer;
+    room->timer.data = room;
+    room->timer.log = ngx_cycle->log;
+    room->timer.cancelable = 1;
+    room->react.handler = ngx_live_chat_react;
+    room->react.data = room;
+    room->react.log = ngx_cycle->log;
+    room->react.cancelable = 1;
+    room->post.handler = ngx_live_chat_post;
+    room->post.data = room;
+    room->post.log = ngx_cycle->log;
+    room->last = ngx_current_msec - tick;
+
+    (void) lv_room_reactions(st, lroom, gen, room->seen);
+    ngx_live_chat_rooms[index] = room;
+    ngx_live_chat_rules(room);
+
+    return room;
+}
+
+
+ngx_int_t
+ngx_live_chat_room_join(ngx_live_chat_member_t *m, const char **err)
+{
+    int                    rc;
+    uint32_t               gen;
+    lv_room_t             *lroom;
+    lv_store_t            *st;
+    ngx_live_chat_room_t  *room;
+
+    st = ngx_live_store();
+    *err = "The room is not there.";
+
+    if (st == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = lv_room_open(st, (char *) m->stream.data, m->stream.len,
+                      ngx_live_now_ms(), &lroom, &gen);
+
+    if (rc == LV_AGAIN) {
+        *err = "There are too many rooms here.";
+    }
+
+    if (rc != LV_OK || lv_room_join(st, lroom, gen) != LV_OK) {
+        return NGX_ERROR;
+    }
+
+    room = ngx_live_chat_room_get(st, lroom, gen, m->conf->tick);
+
+    if (room == NULL) {
+        lv_room_leave(st, lroom, gen);
+        return NGX_ERROR;
+    }
+
+    m->room = room;
+    m->joined = 1;
+    room->count++;
+
+    /* its hello has all before room->next, so that it is to be met by the next
+     * round and not by one under way */
+
+    ngx_queue_insert_head(&room->members, &m->queue);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_live_chat_room_leave(ngx_live_chat_member_t *m)
+{
+    lv_store_t            *st;
+    ngx_live_chat_room_t  *room;
+
+    if (!m->joined) {
+        return;
+    }
+
+    room = m->room;
+    m->joined = 0;
+    m->room = NULL;
+    st = ngx_live_store();
+
+    if (room->at == &m->queue) {
+        room->at = ngx_queue_next(&m->queue);
+    }
+
+    ngx_queue_remove(&m->queue);
+    room->count--;
+
+    if (st) {
+        lv_room_leave(st, room->room, room->gen);
+    }
+
+    /* while a round is under way the room's memory is in use */
+
+    if (room->count == 0 && room->at == NULL) {
+        ngx_live_chat_room_free(room);
+    }
+}
+
+
+static void
+ngx_live_chat_room_free(ngx_live_chat_room_t *room)
+{
+    if (ngx_live_store()) {
+        ngx_live_chat_save_reactions(room, ngx_live_store());
+    }
+
+    if (room->timer.timer_set) {
+        ngx_del_timer(&room->timer);
+    }
+
+    if (room->react.timer_set) {
+        ngx_del_timer(&room->react);
+    }
+
+    if (room->post.posted) {
+        ngx_delete_posted_event(&room->post);
+    }
+
+    ngx_live_chat_buf_release(room->buf);
+    ngx_live_chat_buf_release(room->mod_buf);
+    ngx_live_chat_rules_free(&room->rules);
+    ngx_live_chat_rooms[room->index] = NULL;
+    ngx_free(room);
+}
+
+
+/* ---- waking ------------------------------------------------------------- */
+
+void
+ngx_live_chat_rung(lv_store_t *st)
+{
+    int         n;
+    uint64_t    dirty[LV_STREAM_WORDS], bits;
+    ngx_uint_t  i, index;
+
+    n = lv_room_dirty(st, dirty);
+
+    for (i = 0; n > 0 && i < LV_STREAM_WORDS; i++) {
+        n -= dirty[i] != 0;
+
+        for (bits = dirty[i]; bits != 0; bits &= bits - 1) {
+            index = i * 64 + (ngx_uint_t) __builtin_ctzll(bits);
+
+            if (ngx_live_chat_rooms[index]) {
+                ngx_live_chat_wake(ngx_live_chat_rooms[index]);
+            }
+        }
+    }
+}
+
+
+/* A round of what is new, as soon as there may be one. */
+static void
+ngx_live_chat_wake(ngx_live_chat_room_t *room)
+{
+    ngx_msec_t  passed;
+
+    if (room->timer.timer_set || room->post.posted) {
+        return;
+    }
+
+    passed = ngx_current_msec - room->last;
+
+    if (room->at == NULL && passed >= room->tick) {
+        ngx_post_event(&room->post, &ngx_posted_events);
+        return;
+    }
+
+    ngx_add_timer(&room->timer,
+                  passed < room->tick ? room->tick - passed : 1);
+}
+
+
+/* Members write faster than rounds give out: another one now, whatever the
+ * tick. True: one is under way, so that they have to wait. */
+ngx_uint_t
+ngx_live_chat_pressed(ngx_live_chat_room_t *room)
+{
+    if (lv_room_next(room->room) - room->next < NGX_LIVE_CHAT_AHEAD) {
+        return 0;
+    }
+
+    if (room->at) {
+        return 1;
+    }
+
+    ngx_live_chat_begin(room);
+
+    return 0;
+}
+
+
+static void
+ngx_live_chat_timer(ngx_event_t *ev)
+{
+    ngx_live_chat_room_t  *room = ev->data;
+
+    if (room->at) {
+        ngx_add_timer(ev, 1);            /* the last round still runs */
+        return;
+    }
+
+    ngx_live_chat_begin(room);
+}
+
+
+static void
+ngx_live_chat_react(ngx_event_t *ev)
+{
+    ngx_live_chat_wake(ev->data);
+}
+
+
+static void
+ngx_live_chat_post(ngx_event_t *ev)
+{
+    ngx_live_chat_room_t  *room = ev->data;
+
+    if (room->at) {
+        ngx_live_chat_batch(room);
+
+    } else {
+        ngx_live_chat_begin(room);
+    }
+}
+
+
+/* ---- a round ------------------------------------------------------------ */
+
+ngx_uint_t
+ngx_live_chat_sees(lv_room_entry_t *e, lv_role_e role, uint64_t author)
+{
+    switch (e->kind) {
+
+    case LV_ROOM_UPVOTE:
+    case LV_ROOM_REACTION:
+    case LV_ROOM_LIKE:
+    case LV_ROOM_VOTE:
+        return 0;
+
+    case LV_ROOM_FLAG:
+    case LV_ROOM_UNBAN:
+        return role >= LV_ROLE_MODERATOR;
+
+    case LV_ROOM_REVIEW:
+        return e->count == 1;
+
+    default:
+        return e->status == LV_ROOM_OK || role >= LV_ROLE_MODERATOR
+               || (author != 0 && e->author == author);
+    }
+}
+
+
+/* The entry's frame, for everybody or for moderators. */
+static void
+ngx_live_chat_round_entry(ngx_live_chat_room_t *room, lv_store_t *st,
+    lv_room_entry_t *e)
+{
+    uint8_t           buf[LV_ROOM_ENTRY_MAX];
+    lv_json_t         j;
+    ngx_uint_t        all, mods;
+    lv_room_entry_t   old, *target;
+
+    all = ngx_live_chat_sees(e, LV_ROLE_VIEWER, 0);
+    mods = ngx_live_chat_sees(e, LV_ROLE_MODERATOR, 0);
+
+    if (!all && !mods) {
+        return;
+    }
+
+    target = NULL;
+
+    if ((e->kind == LV_ROOM_REVIEW || e->kind == LV_ROOM_PIN) && e->target) {
+
+        if (lv_room_entry(st, room->room, room->gen, e->target, buf, &old)
+            == LV_OK)
+        {
+            target = &old;
+
+        } else if (e->kind == LV_ROOM_REVIEW) {
+            return;                      /* the control plane sends it anew */
+        }
+    }
+
+    lv_text_reset(&ngx_live_chat_one);
+    lv_json_init(&j, &ngx_live_chat_one);
+    lv_json_open(&j, NULL, '{');
+    ngx_live_chat_entry_json(&j, e, target);
+    lv_json_close(&j, '}');
+
+    if (all) {
+        ngx_live_chat_frame(&ngx_live_chat_frames, &ngx_live_chat_one);
+    }
+
+    ngx_live_chat_frame(&ngx_live_chat_mod_frames, &ngx_live_chat_one);
+}
+
+
+/* Adds what this worker received, and what all have since the last update. */
+static void
+ngx_live_chat_round_reactions(ngx_live_chat_room_t *room, lv_store_t *st)
+{
+    size_t               i, n;
+    lv_str_t             name;
+    lv_json_t            j;
+    ngx_uint_t           any;
+    lv_room_reaction_t   now[LV_ROOM_REACTIONS];
+
+    any = 0;
+
+    for (i = 0; i < NGX_LIVE_CHAT_EMOJIS; i++) {
+
+        if (room->emoji[i].count == 0) {
+            continue;
+        }
+
+        name.data = room->emoji[i].name;
+        name.len = room->emoji[i].len;
+        (void) lv_room_react(st, room->room, room->gen, name,
+                             room->emoji[i].count);
+        room->emoji[i].unsaved += room->emoji[i].count;
+        room->emoji[i].count = 0;
+        any = 1;
+    }
+
+    if (any) {
+        lv_room_notify(st, room->room);
+    }
+
+    n = lv_room_reactions(st, room->room, room->gen, now);
+
+    lv_text_reset(&ngx_live_chat_one);
+    lv_json_init(&j, &ngx_live_chat_one);
+    lv_json_open(&j, NULL, '{');
+    lv_json_text(&j, "type", "reactions");
+    lv_json_open(&j, "counts", '[');
+    any = 0;
+
+    for (i = 0; i < n; i++) {
+        if (now[i].total == room->seen[i].total) {
+            continue;
+        }
+
+        name.data = now[i].name;
+        name.len = now[i].len;
+
+        lv_json_open(&j, NULL, '{');
+        lv_json_utf8(&j, "reaction", name);
+        lv_json_int(&j, "count",
+                    (int64_t) (now[i].total - room->seen[i].total));
+        lv_json_int(&j, "total", (int64_t) now[i].total);
+        lv_json_close(&j, '}');
+
+        room->seen[i] = now[i];
+        any = 1;
+    }
+
+    if (any) {
+        lv_json_close(&j, ']');
+        lv_json_close(&j, '}');
+        ngx_live_chat_frame(&ngx_live_chat_frames, &ngx_live_chat_one);
+        ngx_live_chat_frame(&ngx_live_chat_mod_frames, &ngx_live_chat_one);
+    }
+}
+
+
+static void
+ngx_live_chat_round_presence(ngx_live_chat_room_t *room, lv_store_t *st)
+{
+    lv_json_t  j;
+
+    if (!room->presence) {
+        return;
+    }
+
+    room->presence = 0;
+    room->told = lv_room_members(st, room->room);
+    room->told_at = ngx_current_msec;
+
+    lv_text_reset(&ngx_live_chat_one);
+    lv_json_init(&j, &ngx_live_chat_one);
+    lv_json_open(&j, NULL, '{');
+    lv_json_text(&j, "type", "presence");
+    lv_json_int(&j, "members", room->told);
+    lv_json_close(&j, '}');
+    ngx_live_chat_frame(&ngx_live_chat_frames, &ngx_live_chat_one);
+    ngx_live_chat_frame(&ngx_live_chat_mod_frames, &ngx_live_chat_one);
+}
+
+
+/* A round when the next update of reactions may be. */
+static void
+ngx_live_chat_react_later(ngx_live_chat_room_t *room)
+{
+    ngx_msec_t  passed;
+
+    if (!room->react.timer_set) {
+        passed = ngx_current_msec - room->reacted;
+        ngx_add_timer(&room->react, passed < NGX_LIVE_CHAT_REACT_MS
+                                    ? NGX_LIVE_CHAT_REACT_MS - passed : 1);
+    }
+}
+
+
+/* The room has gone, or what its members are to get: they come back, and are
+ * told what they lost. */
+static void
+ngx_live_chat_room_lost(ngx_live_chat_room_t *room, const char *why)
+{
+    ngx_queue_t  *q;
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "live chat: room \"%s\": %s; "
+                  "its members have to reconnect", room->id, why);
+
+    room->at = &room->members;           /* keeps the memory */
+
+    while (!ngx_queue_empty(&room->members)) {
+        q = ngx_queue_head(&room->members);
+        ngx_live_chat_close(ngx_queue_data(q, ngx_live_chat_member_t, queue),
+                            LV_WS_RESTART, "The room has been made anew.");
+    }
+
+    ngx_live_chat_room_free(room);
+}
+
+
+static void
+ngx_live_chat_begin(ngx_live_chat_room_t *room)
+{
+    size_t            len, at;
+    lv_store_t       *st;
+    lv_room_entry_t   e;
+
+    st = ngx_live_store();
+
+    if (st == NULL) {
+        return;
+    }
+
+    if (ngx_live_chat_one.max == 0) {
+        lv_text_init(&ngx_live_chat_one, 64 * 1024);
+        lv_text_init(&ngx_live_chat_frames, NGX_LIVE_CHAT_FRAMED);
+        lv_text_init(&ngx_live_chat_mod_frames, NGX_LIVE_CHAT_FRAMED);
+    }
+
+    lv_text_reset(&ngx_live_chat_frames);
+    lv_text_reset(&ngx_live_chat_mod_frames);
+    room->last = ngx_current_msec;
+
+    ngx_live_chat_rules(room);
+
+    if (lv_room_read(st, room->room, room->gen, &room->next,
+                     ngx_live_chat_log, sizeof(ngx_live_chat_log), &len)
+        != LV_OK)
+    {
+        ngx_live_chat_room_lost(room, "it has gone, or was too fast");
+        return;
+    }
+
+    for (at = 0; lv_room_entry_next(ngx_live_chat_log, len, &at, &e); ) {
+        ngx_live_chat_round_entry(room, st, &e);
+    }
+
+    if (ngx_current_msec - room->reacted >= NGX_LIVE_CHAT_REACT_MS) {
+        room->reacted = ngx_current_msec;
+        ngx_live_chat_round_reactions(room, st);
+
+    } else {
+        ngx_live_chat_react_later(room);
+    }
+
+    ngx_live_chat_round_presence(room, st);
+
+    if (len > sizeof(ngx_live_chat_log) - LV_ROOM_ENTRY_MAX) {
+        ngx_live_chat_wake(room);        /* there may be more */
+    }
+
+    if (ngx_live_chat_frames.failed || ngx_live_chat_mod_frames.failed) {
+        ngx_live_chat_room_lost(room, "no memory");
+        return;
+    }
+
+    if (ngx_live_chat_mod_frames.len == 0) {
+        return;
+    }
+
+    room->mod_buf = ngx_live_chat_buf(ngx_live_chat_mod_frames.data,
+                                      ngx_live_chat_mod_frames.len);
+
+    if (ngx_live_chat_frames.len == ngx_live_chat_mod_frames.len) {
+        room->buf = room->mod_buf;
+
+        if (room->buf) {
+            room->buf->refs++;
+        }
+
+    } else {
+        room->buf = ngx_live_chat_buf(ngx_live_chat_frames.data,
+                                      ngx_live_chat_frames.len);
+    }
+
+    if (room->buf == NULL || room->mod_buf == NULL) {
+        ngx_live_chat_room_lost(room, "no memory");
+        return;
+    }
+
+    room->at = ngx_queue_head(&room->members);
+    ngx_live_chat_batch(room);
+}
+
+
+static void
+ngx_live_chat_batch(ngx_live_chat_room_t *room)
+{
+    ngx_uint_t               n;
+    ngx_queue_t             *q;
+    ngx_live_chat_buf_t     *buf;
+    ngx_live_chat_member_t  *m;
+
+    for (n = 0; n < NGX_LIVE_CHAT_BATCH; n++) {
+        q = room->at;
+
+        if (q == ngx_queue_sentinel(&room->members)) {
+            break;
+        }
+
+        room->at = ngx_queue_next(q);
+        __builtin_prefetch(ngx_queue_data(room->at, ngx_live_chat_member_t,
+                                          queue));
+
+        m = ngx_queue_data(q, ngx_live_chat_member_t, queue);
+        buf = m->role >= LV_ROLE_MODERATOR ? room->mod_buf : room->buf;
+
+        if (buf->len) {
+            ngx_live_chat_put(m, buf);
+        }
+    }
+
+    ngx_live_count(NGX_LIVE_C_CHAT_SENT, (int64_t) n);
+
+    if (room->at != ngx_queue_sentinel(&room->members)) {
+        ngx_post_event(&room->post, &ngx_posted_next_events);
+        return;
+    }
+
+    room->at = NULL;
+    ngx_live_chat_buf_release(room->buf);
+    ngx_live_chat_buf_release(room->mod_buf);
+    room->buf = NULL;
+    room->mod_buf = NULL;
+
+    if (room->count == 0) {
+        ngx_live_chat_room_free(room);
+    }
+}
+
+
+/* ---- reactions, presence ------------------------------------------------ */
+
+/* Counted here; a round adds them to those of the other workers. */
+void
+ngx_live_chat_room_react(ngx_live_chat_room_t *room, lv_str_t name)
+{
+    ngx_uint_t              i;
+    ngx_live_chat_emoji_t  *emoji, *empty;
+
+    empty = NULL;
+
+    for (i = 0; i < NGX_LIVE_CHAT_EMOJIS; i++) {
+        emoji = &room->emoji[i];
+
+        if (emoji->count + emoji->unsaved == 0) {
+            empty = empty ? empty : emoji;
+
+        } else if (emoji->len == name.len
+                   && ngx_memcmp(emoji->name, name.data, name.len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (i == NGX_LIVE_CHAT_EMOJIS) {
+        if (empty == NULL) {
+            return;
+        }
+
+        emoji = empty;
+        emoji->len = name.len;
+        ngx_memcpy(emoji->name, name.data, name.len);
+    }
+
+    emoji->count++;
+    ngx_live_count(NGX_LIVE_C_CHAT_REACTIONS, 1);
+    ngx_live_chat_react_later(room);
+}
+
+
+/* How many there were, for whoever saves the log. */
+static void
+ngx_live_chat_save_reactions(ngx_live_chat_room_t *room, lv_store_t *st)
+{
+    ngx_uint_t              i;
+    lv_room_entry_t         e;
+    ngx_live_chat_emoji_t  *emoji;
+
+    room->reactions_saved = ngx_current_msec;
+
+    for (i = 0; i < NGX_LIVE_CHAT_EMOJIS; i++) {
+        emoji = &room->emoji[i];
+
+        if (emoji->unsaved && lv_rooms_saved(st)) {
+            ngx_memzero(&e, sizeof(lv_room_entry_t));
+            e.kind = LV_ROOM_REACTION;
+            e.count = emoji->unsaved;
+            e.text.data = emoji->name;
+            e.text.len = emoji->len;
+
+            if (lv_room_append(st, room->room, room->gen, ngx_live_now_ms(),
+                               &e)
+                == LV_AGAIN)
+            {
+                return;                  /* later */
+            }
+        }
+
+        emoji->unsaved = 0;
+    }
+}
+
+
+/* The larger the room, the less often it is told how large it is. */
+void
+ngx_live_chat_room_second(lv_store_t *st, uint64_t now_ms)
+{
+    uint32_t               i, n, told;
+    ngx_live_chat_room_t  *room;
+
+    for (i = 1; i < LV_STREAMS_MAX; i++) {
+        room = ngx_live_chat_rooms[i];
+
+        if (room == NULL) {
+            continue;
+        }
+
+        if (!lv_room_alive(room->room, room->gen)) {
+            ngx_live_chat_wake(room);
+            continue;
+        }
+
+        if (ngx_current_msec - room->reactions_saved
+            >= NGX_LIVE_CHAT_SAVE_MS)
+        {
+            ngx_live_chat_save_reactions(room, st);
+        }
+
+        n = lv_room_members(st, room->room);
+        told = room->told;
+
+        if (n != told
+            && ngx_current_msec - room->told_at >= ngx_min(n, 10000) + 900)
+        {
+            room->presence = 1;
+            ngx_live_chat_wake(room);
+        }
+    }
+
+    lv_rooms_reap(st, now_ms);
+}

@@ -1,0 +1,63 @@
+/* What ngx_live_endpoint.c and ngx_live_client.c share. */
+
+#ifndef NGX_LIVE_ENDPOINT_H
+#define NGX_LIVE_ENDPOINT_H
+
+#include "ngx_live_cluster.h"
+
+typedef struct {
+    ngx_sockaddr_t  sockaddr;
+    socklen_t       socklen;
+    ngx_str_t       name;               /* in text */
+    u_char          text[NGX_SOCKADDR_STRLEN];
+    ngx_uint_t      fails;              /* in a row */
+    ngx_msec_t      down_until;
+} ngx_live_addr_t;
+
+struct ngx_live_endpoint_s {
+    ngx_str_t        url;
+    ngx_str_t        host;              /* without brackets */
+    ngx_str_t        host_header;       /* host[:port] */
+    ngx_str_t        path;              /* never ends in "/" */
+    in_port_t        port;
+    ngx_uint_t       ssl;
+    ngx_uint_t       literal;           /* the host is an address */
+
+    /* of this worker, from here on */
+    ngx_live_addr_t  addrs[NGX_LIVE_CALL_ADDRS];
+    ngx_uint_t       naddrs;
+    ngx_uint_t       turn;
+    ngx_queue_t      idle;              /* ngx_live_idle_t, newest first */
+    ngx_uint_t       nidle;
+    ngx_resolver_ctx_t  *resolving;
+    ngx_msec_t       resolve_at;        /* not before that */
+    unsigned         resolved:1;
+#if (NGX_SSL)
+    ngx_ssl_t       *tls;
+#endif
+};
+
+/* When all of the configuration has been read. */
+ngx_int_t ngx_live_endpoint_init(ngx_cycle_t *cycle, ngx_live_endpoint_t *ep,
+    ngx_live_cluster_conf_t *ccf);
+
+/* Asks the resolver, if there is one and it is time to. */
+void ngx_live_endpoint_resolve(ngx_live_endpoint_t *ep);
+/* The next address in turn that is not in `tried` (bits); NULL: none. */
+ngx_live_addr_t *ngx_live_endpoint_next(ngx_live_endpoint_t *ep,
+    ngx_uint_t *tried);
+void ngx_live_addr_result(ngx_live_addr_t *addr, ngx_uint_t good);
+
+/* Takes a kept-alive connection, or NULL; *addr: where it leads. */
+ngx_connection_t *ngx_live_endpoint_get(ngx_live_endpoint_t *ep);
+/* Keeps a connection for later, or closes it. */
+void ngx_live_endpoint_put(ngx_live_endpoint_t *ep, ngx_connection_t *c);
+void ngx_live_connection_close(ngx_connection_t *c);
+
+#if (NGX_SSL)
+/* Is the certificate that the peer showed good for the host? */
+ngx_int_t ngx_live_endpoint_verify(ngx_live_endpoint_t *ep,
+    ngx_connection_t *c, const char **err);
+#endif
+
+#endif

@@ -1,0 +1,182 @@
+#!/usr/bin/perl
+
+# Members that break rules, flood, never finish, or stop reading: answered with
+# a code, closed with a reason, and no trouble for the others.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use Live::Nginx qw(wait_for);
+use Live::Prometheus;
+use Live::WebSocket;
+
+my $ng = Live::Nginx->new(workers => 2, conf => <<'EOC')->start;
+live { live_store %%STORE%% 64m; live_chat_buffer 1m; }
+http {
+    %%HTTP%%
+    live_token off;
+    server {
+        listen 127.0.0.1:%%PORT_http%% sndbuf=8k;
+        location /chat/ { live_chat; live_chat_rate off; }
+        location /queue/ { live_chat; live_chat_rate off;
+            live_chat_queue 256k; }
+        location /strict/ { live_chat; }
+        location /metrics { live_metrics; }
+        location /status { live_status; }
+    }
+}
+EOC
+
+my $port = $ng->port('http');
+
+sub metric {
+    my ($name, $label) = @_;
+    my $body = $ng->get('http', '/metrics')->body;
+
+    return $body =~ /^\Q$name\E(?:\{[^}]*\})? (\d+)/m ? $1 : undef;
+}
+
+sub chat { return Live::WebSocket->connect($port, "/chat/$_[0]", name => $_[1],
+    @_[2 .. $#_]) }
+
+# --- what is not a message of the protocol
+
+my $good = chat('bad', 'Good');
+my $bad = chat('bad', 'Bad');
+my %code = (
+    'not json' => 'malformed', '[]' => 'malformed', '{"type":7}' =>
+        'unknown_type', '{"type":"shout"}' => 'unknown_type',
+    '{"type":"message"}' => 'missing_member',
+    '{"type":"message","text":"x","x":1}' => 'unknown_member',
+    '{"type":"message","text":["x"]}' => 'too_deep',
+    '{"type":"message","text":"x","role":"owner"}' => 'unknown_member',
+    '{"type":"message","text":"x","text":"y"}' => 'duplicate_member',
+    '{"type":"timeout","user":"x","seconds":-1}' => 'bad_value',
+    '{"type":"message","text":"' . 'x' x 5000 . '"}' => 'too_long',
+    '{"type":"hello","name":"Other"}' => 'again',
+);
+
+for my $text (sort keys %code) {
+    $bad->send($text);
+    is($bad->message(type => 'error')->{code}, $code{$text},
+        substr $text, 0, 50);
+}
+
+$bad->send({ type => 'message', text => 'still here' });
+ok($good->message(text => 'still here'), 'who errs goes on');
+
+# --- names
+
+my %name = ("\x{202e}evil" => 'a bidi control', 'x' x 200 => 'too long',
+    "a\nb" => 'two lines', '<b>' => 'markup', '' => 'nothing');
+
+for my $name (sort keys %name) {
+    my $ws = Live::WebSocket->open($port, '/chat/bad');
+    $ws->send({ type => 'hello', name => $name });
+    my $frame = $ws->next_frame(5);
+    my $got = $frame->{op} == 8 ? 'closed' : $frame->{data};
+    like($got, qr/^closed|"type":"error"|"name":"(?:evil|a b)"|"write":false/,
+        "a name with $name{$name} is cleaned or refused");
+    $ws->drop;
+}
+
+# --- no hello
+
+my $silent = Live::WebSocket->open($port, '/chat/bad');
+$silent->send({ type => 'message', text => 'too early' });
+is($silent->message(type => 'error')->{code}, 'hello',
+    'the first message is a hello');
+
+# --- a flood of frames
+
+my $flood = Live::WebSocket->connect($port, '/strict/flood', name => 'Flood');
+$flood->raw(join '', map { $flood->bytes(data => '{"type":"ping"}') } 1 .. 400);
+is(($flood->ended)[0], 1008, 'who floods is closed');
+
+my $burst = Live::WebSocket->connect($port, '/strict/flood', name => 'Burst');
+$burst->send({ type => 'message', text => "m$_", ref => "m$_" }) for 1 .. 15;
+my @refused = grep { $_->{type} eq 'error' }
+    map { $burst->message(ref => "m$_") } 1 .. 15;
+is(scalar @refused, 5, 'ten messages at once, the rest is refused');
+
+# --- a reader that stops
+
+my $slow = chat('slow', 'Slow', rcvbuf => 4096);
+my $fast = chat('slow', 'Fast');
+my $text = 'x' x 400;
+for my $i (1 .. 200) {
+    $fast->raw(join '', map { $fast->bytes(data =>
+        qq({"type":"message","text":"$i.$_ $text"})) } 1 .. 20);
+    $fast->message(type => 'message', text => qr/^\Q$i.20\E /);
+    last if $i % 10 == 0 && metric('ngx_live_chat_closed_slow_total');
+}
+is(metric('ngx_live_chat_closed_slow_total'), 1,
+    'who does not read is closed in the end');
+my ($code, $why) = $slow->ended;
+is($code, 1013, 'with a code');
+like($why, qr/slowly/, 'and a reason');
+ok(wait_for(sub { metric('ngx_live_chat_queued_bytes') == 0 }, 5),
+    'nothing waits for it any more');
+
+my $back = chat('slow', 'Slow', offset => $slow->hello->{offset},
+    epoch => $slow->hello->{epoch});
+ok(defined $back->hello->{resumed} && !$back->hello->{resumed},
+    'it may come back, and is told that it lost something');
+
+# --- the log is full of what was said: it is never the end
+
+my $talk = chat('full', 'Talk');
+for my $i (1 .. 200) {
+    $talk->raw(join '', map { $talk->bytes(data =>
+        qq({"type":"message","text":"$text","ref":"r$i.$_"})) } 1 .. 20);
+    $talk->message(ref => "r$i.20") or last;
+}
+$talk->send({ type => 'message', text => 'the last', ref => 'last' });
+is(($talk->message(ref => 'last') // {})->{type}, 'ok',
+    'what nobody saves makes room by itself') or diag($talk->story);
+
+# --- ends
+
+$_->drop for $good, $bad, $silent, $flood, $burst, $slow, $fast,
+    $talk, $back;
+ok(wait_for(sub { metric('ngx_live_chat_members') == 0 }, 10),
+    'all connections are over');
+is(metric('ngx_live_chat_connections_total'),
+    metric('ngx_live_chat_connections_ended_total'),
+    'each start has its end');
+
+$ng->finish;
+
+# --- a member that vanished
+
+my $quick = Live::Nginx->new(workers => 2, conf => <<'EOC')->start;
+live { live_store %%STORE%% 64m; }
+http {
+    %%HTTP%%
+    live_chat_ping 1s;
+    server {
+        listen 127.0.0.1:%%PORT_http%%;
+        location /chat/ { live_chat; }
+    }
+}
+EOC
+
+$port = $quick->port('http');
+my $gone = chat('gone', 'Gone', no_pong => 1);
+my $there = chat('gone', 'There');
+$there->message(type => 'presence', members => 2, -wait => 3);
+my $left = wait_for(sub {
+    my $p = $there->message(type => 'presence', -wait => 1);
+    return $p && $p->{members} == 1;
+}, 8);
+ok($left, 'who answers no ping is closed, the others are told');
+
+$_->drop for $gone, $there;
+$quick->finish;
+done_testing;

@@ -1,0 +1,170 @@
+#!/usr/bin/perl
+
+# What was said in the rooms, on its way to a control plane that is slow, away
+# or refuses it; and what the control plane says of the rooms.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use JSON::PP ();
+use Test::More;
+
+use Live::FakeControl;
+use Live::HTTP;
+use Live::Nginx qw(wait_for);
+use Live::Token;
+use Live::WebSocket;
+
+my $node_key = '5b' x 32;
+my $cp = Live::FakeControl->new(node_key => $node_key);
+my $ng = Live::Nginx->new(workers => 2, vars => { URL => $cp->url },
+    files => { 'node.key' => "$node_key\n" },
+    allow_alerts => [ qr/exited on signal 9/ ], conf => <<'EOC');
+live {
+    live_store %%STORE%% 64m;
+    live_control_plane %%URL%%;
+    live_node_id one;
+    live_node_key %%DIR%%/node.key;
+}
+http {
+    %%HTTP%%
+    server {
+        listen 127.0.0.1:%%PORT_http%%;
+        location /chat/ { live_chat; live_chat_rate off; live_token off; }
+        location /status { live_status; }
+    }
+}
+EOC
+
+chmod 0644, $ng->dir . '/node.key';
+$cp->start;
+$ng->start;
+
+sub enter {
+    my ($name) = @_;
+    return Live::WebSocket->connect($ng->port('http'), '/chat/demo',
+        name => $name);
+}
+
+# Texts of all batches so far, with the doubles; a status: those only that
+# were answered so.
+sub arrived { return map { @{ $_->{body}{items} } } $cp->requests('chat') }
+sub texts { return map { $_->{text} // () } arrived() }
+
+sub all_of {
+    my ($prefix, $n) = @_;
+    my %seen = map { $_ => 1 } grep { /^$prefix / } texts();
+    return keys %seen == $n;
+}
+
+my $ann = enter('ann');
+my $bob = enter('bob');
+
+sub say_some {
+    my ($prefix, $n) = @_;
+    $ann->send({ type => 'message', text => "$prefix $_" }) for 1 .. $n;
+    return $bob->messages($n, type => 'message', text => qr/^$prefix /);
+}
+
+my ($said) = say_some(first => 1);
+ok(wait_for(sub { all_of(first => 1) }, 10, 'the batch'),
+    'what is said arrives');
+my ($item) = grep { ($_->{text} // '') eq 'first 1' } arrived();
+is($item->{id}, $said->{id}, '... with its id');
+is($item->{stream}, 'demo', '... and room');
+is($item->{kind}, 'message', '... as a message');
+is($item->{name}, 'ann', '... of hers');
+is($item->{status}, 'ok', '... that was shown');
+cmp_ok(abs($item->{time_ms} - time() * 1000), '<', 60_000, '... just now');
+
+# ---- order, and nothing twice
+
+is(say_some(many => 600), 600, '600 messages');
+ok(wait_for(sub { all_of(many => 600) }, 20, 'all'), '... arrive');
+is_deeply([ grep { /^many / } texts() ], [ map { "many $_" } 1 .. 600 ],
+    '... in their order, once');
+cmp_ok((sort { $b <=> $a } map { scalar @{ $_->{body}{items} } }
+    $cp->requests('chat'))[0], '<=', 500, '... in batches that are bounded');
+
+# ---- nobody takes them
+
+my $modes = 0;
+
+for my $mode ({ status => 503 }, { status => 500 }, { status => 401 },
+    { close => 1 }, { raw => "nonsense\r\n\r\n" }, { delay => 8 })
+{
+    my ($name) = map { "$_ $mode->{$_}" } keys %$mode;
+    $name =~ s/\s+\z//;
+    my $prefix = 'm' . ++$modes;
+
+    $cp->mode(chat => $mode);
+    my $before = $cp->requests('chat');
+    is(say_some($prefix => 20), 20, "$name: the chat goes on");
+    ok(wait_for(sub { $cp->requests('chat') > $before }, 20, 'a try'),
+        '... it is tried');
+    $cp->mode(chat => {});
+    ok(wait_for(sub { all_of($prefix => 20) }, 20, 'all'),
+        '... nothing is lost');
+}
+
+# ---- one that is refused
+
+$cp->mode(chat => { reject => 'poison' });
+$ann->send({ type => 'message', text => "before $_" }) for 1 .. 10;
+$ann->send({ type => 'message', text => 'poison' });
+$ann->send({ type => 'message', text => "behind $_" }) for 1 .. 10;
+ok(wait_for(sub {
+    my %taken;
+    for my $request ($cp->requests('chat')) {
+        my @texts = map { $_->{text} // () } @{ $request->{body}{items} };
+        next if grep { $_ eq 'poison' } @texts;
+        $taken{$_} = 1 for grep { /^(?:before|behind) / } @texts;
+    }
+    return keys %taken == 20;
+}, 40, 'the others'), 'one odd message does not hold up the others');
+$cp->mode(chat => {});
+
+# ---- what the control plane says of rooms
+
+ok((grep { $_ eq 'demo' } map { @{ $_->{body}{seen}{rooms_new} } }
+    $cp->requests('heartbeat')), 'the node asks for a room that opens');
+
+$cp->rooms(2, { stream => 'demo', settings => { max_length => 5 },
+    words => { version => 2, list => [ { word => 'bad', kind => 'exact',
+        action => 'block' } ] }, bans => [] });
+
+sub refused {
+    my ($ws, $text, $code) = @_;
+    return wait_for(sub {
+        $ws->send({ type => 'message', text => $text, ref => 'r' });
+        my $e = $ws->message(type => qr/^(?:error|ok)$/, ref => 'r',
+            -wait => 2) // {};
+        return ($e->{code} // '') eq $code;
+    }, 20, $code);
+}
+
+ok(refused($ann, 'too long', 'too_long'), 'settings hold');
+$cp->rooms(3, { stream => '*', words => { version => 3,
+        list => [ { word => 'dull', kind => 'exact', action => 'block' } ] } },
+    { stream => 'demo', settings => {} });
+ok(refused($ann, 'dull', 'blocked'), 'so do words for all rooms');
+ok(refused($ann, 'bad', 'blocked'), '... and those of the room still');
+
+$cp->rooms(4, undef, 7, {}, { stream => 3 }, { stream => 'demo',
+    settings => [], words => 7, bans => [ 1, {}, { kind => 'addr',
+        value => '1.2.3.4' }, { kind => 'addr', value => 'x/3' },
+        { kind => 'sub', value => '' }, { kind => 'addr',
+            value => '127.0.0.1/33' } ] }, { stream => '../../etc' });
+ok($cp->wait_beat(sub { $_[0]{body}{seen}{rooms} == 4 }, 20),
+    'nonsense is passed over');
+ok(say_some(after => 1), '... the chat goes on');
+$cp->rooms(5, { stream => 'demo', settings => {}, bans => [ { kind => 'addr',
+    value => '127.0.0.0/8', until => 0, shadow => JSON::PP::false } ] });
+ok(refused($ann, 'hello', 'banned'), 'a banned network');
+
+$ng->stop;
+$cp->stop;
+done_testing;
