@@ -476,6 +476,3 @@ ALTER TABLE node_commands ADD CONSTRAINT node_commands_type_check
     CHECK (type IN ('kick', 'drain', 'undrain', 'chat'));
 ALTER TABLE node_commands ADD COLUMN data jsonb
     CHECK (jsonb_typeof(data) = 'object');
-
--- The version of rooms that the node has.
-ALTER TABLE nodes ADD COLUMN rooms_seen bigint NOT NULL DEFAULT 0;

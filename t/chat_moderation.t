@@ -168,6 +168,7 @@ ok($ann->message(text => 'again'), 'and is heard again');
 # --- ban, on all workers
 
 my @bobs = map { member('bob') } 1 .. 6;
+my @banned = map { member('quiet') } 1 .. 6;
 $mod->send({ type => 'ban', user => 'bob', reason => 'spam' });
 ok($ann->message(type => 'ban', user => 'bob'), 'everybody is told of a ban');
 $_->send({ type => 'message', text => 'banned words' }) for @bobs;
@@ -176,6 +177,9 @@ is(scalar(grep { $_->message(type => 'error')->{code} eq 'banned' } @bobs), 6,
 is(scalar(grep { ($_->ended)[0] == 1008 } @bobs), 6, 'and is closed');
 is(refused(token => token('bob')), 'banned 1008', 'and does not come back');
 ok($ann->quiet(0.2, text => 'banned words'), 'nobody saw it');
+$mod->send({ type => 'ban', user => 'quiet' });
+is(scalar(grep { ($_->ended)[0] == 1008 } @banned), 6,
+    'who is banned does not read on, either');
 $mod->send({ type => 'unban', user => 'bob', ref => 'u' });
 is($mod->message(ref => 'u')->{type}, 'ok', 'unban');
 ok(member('bob'), 'until the ban is lifted');
@@ -193,7 +197,7 @@ is($mod->message(text => 'look at me')->{status}, 'shadow', 'moderators too');
 ok($ann->quiet(0.2, text => 'look at me'), 'nobody else does');
 is(scalar(grep { ($_->{text} // '') eq 'look at me' }
     @{ member('later')->hello->{messages} }), 0, 'nor later');
-ok($ann->quiet(0.1, type => 'ban'), 'and nobody is told of the ban')
+ok($ann->quiet(0.1, type => 'ban', user => 'troll'), 'and nobody is told of the ban')
     if !$ann->message(type => 'ban', user => 'troll', -wait => 0.2);
 
 # --- all of a user's, pin

@@ -158,7 +158,7 @@ $cp->rooms(4, undef, 7, {}, { stream => 3 }, { stream => 'demo',
         value => '1.2.3.4' }, { kind => 'addr', value => 'x/3' },
         { kind => 'sub', value => '' }, { kind => 'addr',
             value => '127.0.0.1/33' } ] }, { stream => '../../etc' });
-ok($cp->wait_beat(sub { $_[0]{body}{seen}{rooms} == 4 }, 20),
+ok($cp->wait_beat(sub { $_->{seen}{rooms} == 4 }, 20),
     'nonsense is passed over');
 ok(say_some(after => 1), '... the chat goes on');
 $cp->rooms(5, { stream => 'demo', settings => {}, bans => [ { kind => 'addr',

@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use JSON::PP;
+use MIME::Base64 qw(decode_base64url);
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -125,8 +126,20 @@ $node->beat;
 my ($command) = grep { $_->{type} eq 'chat' } @{ $node->{commands} };
 is_deeply({ %$command, id => 0 }, { id => 0, type => 'chat', op => 'message',
     stream => $id, user => $user{moder}->id, name => 'moder',
-    role => 'moderator', text => 'over the API', reply_to => $said[0]{id} },
+    role => 'moderator', text => 'over the API', reply_to => $said[0]{id},
+    held => JSON::PP::false },
     '... is said by a node');
+
+# ---- what a token says of its user
+
+for my $pair ([ owner => 'owner' ], [ moder => 'moderator' ],
+    [ admin => 'moderator' ], [ plain => 'viewer' ], [ anyone => undef ])
+{
+    my ($who, $role) = @$pair;
+    my $token = $user{$who}->post("/streams/$id/token")->json->{token};
+    my $claims = decode_json(decode_base64url((split /\./, $token)[1]));
+    is($claims->{role}, $role, "$who: " . ($role // 'no role'));
+}
 
 # ---- rooms
 
@@ -202,6 +215,8 @@ is($user{plain}->post("/streams/$id/chat", { text => 'x' })->status, 403,
 is($user{moder}->delete("/streams/$id/moderation/users/" . $user{plain}->id
     . '/ban')->status, 204, 'lifted');
 is_deeply(room($node)->{bans}, [], '... everywhere');
+$user{owner}->patch("/streams/$id/moderation/settings",
+    { settings => { slow_ms => undef } });
 is($user{plain}->post("/streams/$id/chat", { text => 'x' })->status, 202,
     '... and he writes again');
 is($user{moder}->post("/streams/$id/moderation/bans",
@@ -318,6 +333,69 @@ for my $what (qw(chat.settings chat.words.add chat.timeout chat.ban chat.unban
 {
     ok((grep { $_ eq $what } @log), "the log has $what");
 }
+
+# ---- rules hold over the API, too
+
+sub says {
+    my ($who, $text, $status, $name) = @_;
+    my $res = $user{$who}->post("/streams/$id/chat", { text => $text });
+    is($res->status, $status, $name) or diag $res->body;
+    return $res;
+}
+
+sub rules {
+    is($user{owner}->patch("/streams/$id/moderation/settings",
+        { settings => { slow_ms => undef, links => undef, mode => undef,
+            unique => undef, hold => undef, max_length => undef, @_ } })
+        ->status, 200, "rules: " . join ' ', map { $_ // 'off' } @_);
+}
+
+$cp->sql("DELETE FROM chat_words WHERE list = 's:$id'");
+$cp->sql("DELETE FROM chat_bans WHERE stream_id = '$id'");
+$user{owner}->post("/streams/$id/moderation/words", { words => ['badword'] });
+$user{owner}->post("/streams/$id/moderation/words", { words => ['maskword'],
+    action => 'mask' });
+$user{owner}->post("/streams/$id/moderation/words", { words => ['heldword'],
+    action => 'hold' });
+rules(links => JSON::PP::true);
+says('other', 'so b.a.d.w.o.r.d', 403, 'a blocked word');
+says('moder', 'a badword', 202, '... is for moderators to say');
+says('other', "\x{202e}\x{200b}", 422, 'nothing visible');
+says('other', 'x' x 501, 422, 'too long');
+is(says('other', 'a heldword', 202, 'a word to be held')->json->{held},
+    JSON::PP::true, '... is held');
+says('other', 'a maskword', 202, 'a word to be masked');
+$node->beat;
+is((grep { ($_->{op} // '') eq 'message' } @{ $node->{commands} })[-1]{text},
+    'a ********', '... is');
+rules(links => JSON::PP::false);
+says('other', 'see https://example.org', 403, 'no links');
+rules(mode => 'followers');
+says('other', 'hello', 403, 'followers only');
+$user{other}->post('/users/' . $user{owner}->id . '/follow');
+says('other', 'hello', 202, '... which he is now');
+rules(mode => 'subscribers');
+says('other', 'hello', 403, 'subscribers only');
+rules(mode => 'emote');
+says('other', 'hello', 403, 'emotes only');
+rules(unique => JSON::PP::true, slow_ms => 60000);
+send_items(item('message', $user{other}, text => 'again'));
+says('other', 'again', 403, 'the same again');
+ok(says('other', 'more', 429, 'slow mode')->header('Retry-After') > 50,
+    '... for how long');
+rules(slow_ms => undef);
+$cp->sql("DELETE FROM chat_messages WHERE message_text = 'again'");
+
+# ---- a moderator no more
+
+my $revoked = "SELECT count(*) FROM revocations WHERE value = '"
+    . $user{moder}->id . "' || chr(10) || '$id'";
+is($cp->sql($revoked), 0, "a moderator's token is good");
+$user{owner}->put("/streams/$id/members/" . $user{moder}->id,
+    { role => 'vip' });
+is($cp->sql($revoked), 1, '... until he is none');
+$user{owner}->put("/streams/$id/members/" . $user{moder}->id,
+    { role => 'moderator' });
 
 # ---- clear
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "handler/chat_room.h"
+#include "handler/chat_rules.h"
 #include "handler/stream_access.h"
 #include "handler/stream_json.h"
 #include "http/page.h"
@@ -194,6 +195,8 @@ chat_post(request_t *r)
     int           rc;
     bool          sent;
     stream_t      stream;
+    const char   *name;
+    chat_said_t   said;
     db_result_t  *res;
 
     rc = stream_open(r, STREAM_SEE, &stream);
@@ -212,17 +215,27 @@ chat_post(request_t *r)
         return problem(r, 403, "banned", "You may not write here now.");
     }
 
+    name = db_text(res, 0, 0);
+    said.stream = stream.id;
+    said.role = chat_role(r, &stream, db_bool(res, 0, 1));
+    said.text = body_text(r->body, "text");
+
+    rc = chat_rules(r, &said);
+    if (rc != 0) {
+        return rc;
+    }
+
     if (chat_command_one(r, stream.id, "message",
-            json_pack("{s:s,s:s,s:s,s:s,s:s*}", "user", r->caller.user_text,
-                "name", db_text(res, 0, 0), "role",
-                chat_role(r, &stream, db_bool(res, 0, 1)), "text",
-                body_text(r->body, "text"), "reply_to",
-                body_text(r->body, "reply_to")), &sent) != 0)
+            json_pack("{s:s,s:s,s:s,s:s,s:s*,s:b}", "user",
+                r->caller.user_text, "name", name, "role", said.role, "text",
+                said.text, "reply_to", body_text(r->body, "reply_to"), "held",
+                said.held), &sent) != 0)
     {
         return problem_db(r);
     }
 
-    return sent ? respond(r, 202, json_pack("{s:b}", "accepted", 1))
+    return sent ? respond(r, 202, json_pack("{s:b,s:b}", "accepted", 1, "held",
+                                          said.held))
                 : problem_no_room(r);
 }
 

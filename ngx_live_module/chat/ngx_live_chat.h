@@ -121,6 +121,7 @@ typedef struct {
     uint32_t                told;         /* members, in the last presence */
     ngx_msec_t              told_at;
     ngx_live_chat_rules_t   rules;
+    uint32_t                rules_told;   /* version of the settings */
     ngx_live_chat_emoji_t   emoji[NGX_LIVE_CHAT_EMOJIS];  /* received here */
     lv_room_reaction_t      seen[LV_ROOM_REACTIONS];      /* told members */
     ngx_msec_t              reacted;
@@ -202,11 +203,11 @@ void ngx_live_chat_room_leave(ngx_live_chat_member_t *m);
 /* After an entry was added; may close members, and free the room. */
 ngx_uint_t ngx_live_chat_pressed(ngx_live_chat_room_t *room);
 void ngx_live_chat_room_react(ngx_live_chat_room_t *room, lv_str_t name);
+
+/* _event.c: JSON texts are made in one place, good until the next one */
 /* May that member see that entry? */
 ngx_uint_t ngx_live_chat_sees(lv_room_entry_t *e, lv_role_e role,
     uint64_t author);
-
-/* _event.c: JSON texts are made in one place, good until the next one */
 lv_json_t *ngx_live_chat_json(const char *type);
 /* Sends what ngx_live_chat_json() began. */
 void ngx_live_chat_send(ngx_live_chat_member_t *m, lv_json_t *j);

@@ -10,6 +10,31 @@ static lv_text_t  ngx_live_chat_text;
 static lv_json_t  ngx_live_chat_writer;
 
 
+ngx_uint_t
+ngx_live_chat_sees(lv_room_entry_t *e, lv_role_e role, uint64_t author)
+{
+    switch (e->kind) {
+
+    case LV_ROOM_UPVOTE:
+    case LV_ROOM_REACTION:
+    case LV_ROOM_LIKE:
+    case LV_ROOM_VOTE:
+        return 0;
+
+    case LV_ROOM_FLAG:
+    case LV_ROOM_UNBAN:
+        return role >= LV_ROLE_MODERATOR;
+
+    case LV_ROOM_REVIEW:
+        return e->count == 1;
+
+    default:
+        return e->status == LV_ROOM_OK || role >= LV_ROLE_MODERATOR
+               || (author != 0 && e->author == author);
+    }
+}
+
+
 lv_json_t *
 ngx_live_chat_json(const char *type)
 {

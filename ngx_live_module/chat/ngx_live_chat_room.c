@@ -52,13 +52,9 @@ ngx_live_chat_room_get(lv_store_t *st, lv_room_t *lroom, uint32_t gen,
     index = lv_room_index(st, lroom);
     room = ngx_live_chat_rooms[index];
 
-    if (room && room->gen == gen) {
-        return room;
-    }
-
     if (room) {
         /* another room's place: its members are on their way out */
-        return NULL;
+        return room->gen == gen ? room : NULL;
     }
 
     if (lv_room_info(st, lroom, gen, &info) != LV_OK) {
@@ -96,6 +92,7 @@ ngx_live_chat_room_get(lv_store_t *st, lv_room_t *lroom, uint32_t gen,
     (void) lv_room_reactions(st, lroom, gen, room->seen);
     ngx_live_chat_rooms[index] = room;
     ngx_live_chat_rules(room);
+    room->rules_told = room->rules.settings_version;
 
     return room;
 }
@@ -312,31 +309,6 @@ ngx_live_chat_post(ngx_event_t *ev)
 
 /* ---- a round ------------------------------------------------------------ */
 
-ngx_uint_t
-ngx_live_chat_sees(lv_room_entry_t *e, lv_role_e role, uint64_t author)
-{
-    switch (e->kind) {
-
-    case LV_ROOM_UPVOTE:
-    case LV_ROOM_REACTION:
-    case LV_ROOM_LIKE:
-    case LV_ROOM_VOTE:
-        return 0;
-
-    case LV_ROOM_FLAG:
-    case LV_ROOM_UNBAN:
-        return role >= LV_ROLE_MODERATOR;
-
-    case LV_ROOM_REVIEW:
-        return e->count == 1;
-
-    default:
-        return e->status == LV_ROOM_OK || role >= LV_ROLE_MODERATOR
-               || (author != 0 && e->author == author);
-    }
-}
-
-
 /* The entry's frame, for everybody or for moderators. */
 static void
 ngx_live_chat_round_entry(ngx_live_chat_room_t *room, lv_store_t *st,
@@ -474,6 +446,60 @@ ngx_live_chat_round_presence(ngx_live_chat_room_t *room, lv_store_t *st)
 }
 
 
+static void
+ngx_live_chat_round_settings(ngx_live_chat_room_t *room)
+{
+    lv_json_t  j;
+
+    ngx_live_chat_rules(room);
+
+    if (room->rules_told == room->rules.settings_version) {
+        return;
+    }
+
+    room->rules_told = room->rules.settings_version;
+
+    lv_text_reset(&ngx_live_chat_one);
+    lv_json_init(&j, &ngx_live_chat_one);
+    lv_json_open(&j, NULL, '{');
+    lv_json_text(&j, "type", "settings");
+    ngx_live_chat_rules_json(&j, &room->rules);
+    lv_json_close(&j, '}');
+    ngx_live_chat_frame(&ngx_live_chat_frames, &ngx_live_chat_one);
+    ngx_live_chat_frame(&ngx_live_chat_mod_frames, &ngx_live_chat_one);
+}
+
+
+/* Who has been banned does not read on, either. */
+static void
+ngx_live_chat_round_ban(ngx_live_chat_room_t *room, lv_room_entry_t *e)
+{
+    ngx_queue_t             *q;
+    ngx_live_chat_member_t  *m;
+
+    /* the room's memory is kept, and where the loop stands, by `at` */
+
+    room->at = ngx_queue_head(&room->members);
+
+    while (room->at != ngx_queue_sentinel(&room->members)) {
+        q = room->at;
+        room->at = ngx_queue_next(q);
+        m = ngx_queue_data(q, ngx_live_chat_member_t, queue);
+
+        if (m->user.len == e->subject.len
+            && ngx_memcmp(m->user.data, e->subject.data, m->user.len) == 0
+            && ngx_live_chat_banned(m) == LV_BAN_FULL)
+        {
+            ngx_live_chat_error(m, NULL, "banned",
+                                "You are banned from this room.", 0);
+            ngx_live_chat_close(m, LV_WS_POLICY, "banned");
+        }
+    }
+
+    room->at = NULL;
+}
+
+
 /* A round when the next update of reactions may be. */
 static void
 ngx_live_chat_react_later(ngx_live_chat_room_t *room)
@@ -510,6 +536,29 @@ ngx_live_chat_room_lost(ngx_live_chat_room_t *room, const char *why)
 }
 
 
+/* Most rounds are the same for moderators as for everybody. */
+static ngx_int_t
+ngx_live_chat_bufs(ngx_live_chat_room_t *room)
+{
+    room->mod_buf = ngx_live_chat_buf(ngx_live_chat_mod_frames.data,
+                                      ngx_live_chat_mod_frames.len);
+
+    if (ngx_live_chat_frames.len == ngx_live_chat_mod_frames.len) {
+        room->buf = room->mod_buf;
+
+        if (room->buf) {
+            room->buf->refs++;
+        }
+
+    } else {
+        room->buf = ngx_live_chat_buf(ngx_live_chat_frames.data,
+                                      ngx_live_chat_frames.len);
+    }
+
+    return room->buf && room->mod_buf ? NGX_OK : NGX_ERROR;
+}
+
+
 static void
 ngx_live_chat_begin(ngx_live_chat_room_t *room)
 {
@@ -533,8 +582,6 @@ ngx_live_chat_begin(ngx_live_chat_room_t *room)
     lv_text_reset(&ngx_live_chat_mod_frames);
     room->last = ngx_current_msec;
 
-    ngx_live_chat_rules(room);
-
     if (lv_room_read(st, room->room, room->gen, &room->next,
                      ngx_live_chat_log, sizeof(ngx_live_chat_log), &len)
         != LV_OK)
@@ -545,7 +592,18 @@ ngx_live_chat_begin(ngx_live_chat_room_t *room)
 
     for (at = 0; lv_room_entry_next(ngx_live_chat_log, len, &at, &e); ) {
         ngx_live_chat_round_entry(room, st, &e);
+
+        if (e.kind == LV_ROOM_BAN && e.subject.len) {
+            ngx_live_chat_round_ban(room, &e);
+        }
     }
+
+    if (room->count == 0) {
+        ngx_live_chat_room_free(room);
+        return;
+    }
+
+    ngx_live_chat_round_settings(room);
 
     if (ngx_current_msec - room->reacted >= NGX_LIVE_CHAT_REACT_MS) {
         room->reacted = ngx_current_msec;
@@ -570,22 +628,7 @@ ngx_live_chat_begin(ngx_live_chat_room_t *room)
         return;
     }
 
-    room->mod_buf = ngx_live_chat_buf(ngx_live_chat_mod_frames.data,
-                                      ngx_live_chat_mod_frames.len);
-
-    if (ngx_live_chat_frames.len == ngx_live_chat_mod_frames.len) {
-        room->buf = room->mod_buf;
-
-        if (room->buf) {
-            room->buf->refs++;
-        }
-
-    } else {
-        room->buf = ngx_live_chat_buf(ngx_live_chat_frames.data,
-                                      ngx_live_chat_frames.len);
-    }
-
-    if (room->buf == NULL || room->mod_buf == NULL) {
+    if (ngx_live_chat_bufs(room) != NGX_OK) {
         ngx_live_chat_room_lost(room, "no memory");
         return;
     }

@@ -92,6 +92,8 @@ ngx_live_chat_say(lv_store_t *st, lv_room_t *room, uint32_t gen,
     e.text = ngx_live_chat_member_str(command, "text");
     e.role = lv_role_of(ngx_live_chat_member_str(command, "role"));
     e.target = ngx_live_chat_member_id(command, "reply_to");
+    e.status = json_is_true(json_object_get(command, "held")) ? LV_ROOM_HELD
+                                                              : LV_ROOM_OK;
 
     if (e.user.len == 0 || e.text.len == 0) {
         return NGX_ERROR;

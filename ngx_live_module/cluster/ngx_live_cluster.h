@@ -9,6 +9,7 @@
  *   ngx_live_answer.c          and what is made of the answer
  *   ngx_live_command.c         commands, from the answer or live_control
  *   ngx_live_keystore.c        the last good signing keys, on disk
+ *   ngx_live_chat_*.c          rooms: ngx_live_chat_sync.h
  *
  * What workers share is in the store (lib/lv_cluster.h); what is here belongs
  * to one worker's event loop.

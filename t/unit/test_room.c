@@ -14,6 +14,7 @@
 
 #include "../../ngx_live_module/lib/lv_store_bell.c"
 #include "../../ngx_live_module/lib/lv_room.c"
+#include "../../ngx_live_module/lib/lv_room_bell.c"
 #include "../../ngx_live_module/lib/lv_room_check.c"
 #include "../../ngx_live_module/lib/lv_room_log.c"
 #include "../../ngx_live_module/lib/lv_room_set.c"
