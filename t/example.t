@@ -15,7 +15,7 @@ use Test::More;
 use Live::Control;
 use Live::Encoder;
 use Live::Nginx qw(wait_for read_file repo_dir);
-use Live::Person;
+use Live::WebSocket;
 
 my $text = read_file(repo_dir() . '/nginx.conf.example');
 
@@ -106,6 +106,25 @@ my $token = decode_json($body)->{token} // '';
 is($status, 'HTTP/2 200', 'the playlist, over HTTP/2');
 like($body, qr/^#EXTM3U\n/, 'is one');
 is((ask('/live/show/index.m3u8'))[0], 'HTTP/2 401', 'without a token: 401');
+
+# ---- the room, at both of its addresses
+
+my $owner = decode_json((ask('/api/streams/show/token', @ann, @json,
+    '{}'))[1])->{token};
+
+for my $path ('/chat/show', '/api/streams/show/chat') {
+    my $ws = Live::WebSocket->connect($ng->port('443x'), $path, tls => 1,
+        token => $owner);
+
+    $ws->send({ type => 'message', text => "at $path" });
+    ok($ws->message(type => 'message', text => "at $path"),
+        "talks at $path");
+    $ws->close;
+}
+
+($status, $body) = ask('/api/streams/show/chat', @ann, @json,
+    encode_json({ text => 'by the API' }));
+like($status, qr{ 202$}, 'and there through the API') or diag($body);
 
 # ---- what is not for viewers
 
