@@ -111,6 +111,7 @@ like($out, qr{rtmp://localhost:$rtmp/live\b}, 'prints the RTMP address');
 my ($key) = $out =~ /Stream key +(\S+)/;
 my ($store) = read_file("$var/nginx.conf") =~ /live_store (\S+)/;
 
+unlike($out, qr/is not there yet/, 'the demo is live by then');
 ok(defined $key && length $key >= 32, 'prints a key');
 
 my ($password) = $out =~ /user demo, password (\S+)/;
@@ -120,6 +121,14 @@ is(post('/api/auth/login', { login => 'demo', password => $password })
 ok(-e $store, 'the store is there');
 
 # ---- the page plays it
+
+# Not in the stream's first seconds, when there is too little to begin with.
+my $token = decode_json(post('/api/streams/demo/token', {})->body)->{token};
+
+ok(wait_for(sub {
+    my @n = get("/live/~$token/demo/muxed/index.m3u8")->body =~ /^#EXTINF/mg;
+    return @n >= 5;
+}, 30, 'five segments'), 'there is something to play');
 
 my $b = Live::Browser->new;
 
