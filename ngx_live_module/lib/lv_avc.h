@@ -8,9 +8,10 @@
 #define LV_AVC_H
 
 #include "lv_base.h"
+#include "lv_nal.h"
 
-#define LV_AVC_SET_MAX      1024    /* one parameter set */
-#define LV_AVC_CONFIG_MAX   1024    /* a record that is kept */
+#define LV_AVC_SET_MAX      LV_NAL_SET_MAX
+#define LV_AVC_CONFIG_MAX   LV_NAL_CONFIG_MAX
 
 enum {
     LV_NAL_SLICE = 1,
@@ -42,13 +43,8 @@ typedef struct {
                                     of reason */
 } lv_avc_sps_t;
 
-/* A record in normal form: 4 byte lengths, parameter sets in the order of
- * their first coming, the profile extension where the profile has one. Equal
- * content gives equal bytes. */
-typedef struct {
-    uint16_t  len;               /* 0: none */
-    uint8_t   data[LV_AVC_CONFIG_MAX];
-} lv_avc_config_t;
+/* In normal form, with the profile extension where the profile has one. */
+typedef lv_nal_config_t  lv_avc_config_t;
 
 bool lv_avc_profile_is_avc(unsigned profile_idc);
 /* … whose SPS and record carry the chroma format. */
@@ -84,23 +80,7 @@ bool lv_avc_config_complete(const lv_avc_config_t *c);
 const uint8_t *lv_avc_config_get(const lv_avc_config_t *c, unsigned type,
     unsigned n, size_t *len);
 
-static inline bool
-lv_avc_config_equal(const lv_avc_config_t *a, const lv_avc_config_t *b)
-{
-    return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
-}
-
 /* RFC 6381: "avc1.PPCCLL". `out` has 12 bytes. */
 void lv_avc_codec_string(const lv_avc_sps_t *sps, char *out);
-
-/* Has an SEI NAL unit (header byte first) a message of this payload type? */
-bool lv_avc_sei_has(const uint8_t *nal, size_t len, unsigned payload_type);
-
-#define LV_SEI_USER_DATA_T35   4
-#define LV_SEI_RECOVERY_POINT  6
-
-/* The captions (ATSC A/53 part 4) that an SEI NAL unit has, LV_CAPTIONS_*;
- * padding, which encoders send while nobody speaks, is none. */
-unsigned lv_avc_sei_captions(const uint8_t *nal, size_t len);
 
 #endif

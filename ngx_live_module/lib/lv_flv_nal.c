@@ -358,11 +358,15 @@ lv_flv_nal_bytes(lv_flv_t *f, const uint8_t *p, size_t n)
 static void
 lv_flv_nal_sei(lv_flv_video_t *v, const uint8_t *nal, size_t len)
 {
-    if (lv_avc_sei_has(nal, len, LV_SEI_RECOVERY_POINT)) {
+    if (len <= 1) {
+        return;
+    }
+
+    if (lv_sei_has(nal + 1, len - 1, LV_SEI_RECOVERY_POINT)) {
         v->recovery = true;
     }
 
-    v->captions |= (uint8_t) lv_avc_sei_captions(nal, len);
+    v->captions |= (uint8_t) lv_sei_captions(nal + 1, len - 1);
 }
 
 

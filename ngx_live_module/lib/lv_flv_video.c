@@ -182,12 +182,12 @@ lv_flv_video_sequence(lv_flv_t *f)
         return LV_OK;
     }
 
-    if (!lv_avc_config_equal(&v->next, &c)) {
+    if (!lv_nal_config_equal(&v->next, &c)) {
         v->next = c;
         v->sets_changed = true;
     }
 
-    if (rc == LV_DECLINED || lv_avc_config_equal(&v->next, &v->config)) {
+    if (rc == LV_DECLINED || lv_nal_config_equal(&v->next, &v->config)) {
         return LV_OK;
     }
 
@@ -270,7 +270,7 @@ lv_flv_video_picture(lv_flv_t *f, bool key)
     v = &f->video;
     m = &v->m;
 
-    if (key && !lv_avc_config_equal(&v->next, &v->config)
+    if (key && !lv_nal_config_equal(&v->next, &v->config)
         && lv_avc_config_complete(&v->next))
     {
         if (lv_flv_video_configure(f) != LV_OK) {

@@ -25,7 +25,7 @@ check(const lv_avc_config_t *c)
     rc = lv_avc_config_read(&again, c->data, c->len, &length_size, &err);
 
     if (rc != (lv_avc_config_complete(c) ? LV_OK : LV_DECLINED)
-        || length_size != 4 || !lv_avc_config_equal(c, &again))
+        || length_size != 4 || !lv_nal_config_equal(c, &again))
     {
         abort();
     }
@@ -102,13 +102,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
 
     default:
-        if (lv_avc_sei_captions(data + 1, size - 1) != 0
-            && !lv_avc_sei_has(data + 1, size - 1, LV_SEI_USER_DATA_T35))
+        if (lv_sei_captions(data + 1, size - 1) != 0
+            && !lv_sei_has(data + 1, size - 1, LV_SEI_USER_DATA_T35))
         {
             abort();
         }
 
-        (void) lv_avc_sei_has(data + 1, size - 1, LV_SEI_RECOVERY_POINT);
+        (void) lv_sei_has(data + 1, size - 1, LV_SEI_RECOVERY_POINT);
     }
 
     return 0;

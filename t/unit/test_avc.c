@@ -457,11 +457,11 @@ test_record(void)
     *p++ = 0;
     is_int(lv_avc_config_read(&d, rec, (size_t) (p - rec), &ls, &err), LV_OK,
            "a sequence header of start codes is read");
-    ok(lv_avc_config_equal(&c, &d), "and equals the record");
+    ok(lv_nal_config_equal(&c, &d), "and equals the record");
     is_int(lv_avc_config_read(&d, rec, n + 4, &ls, &err), LV_DECLINED,
            "without a PPS it is incomplete");
     is_int(lv_avc_config_set(&d, pps, m), LV_OK, "a PPS comes later");
-    ok(lv_avc_config_equal(&c, &d), "then it is complete");
+    ok(lv_nal_config_equal(&c, &d), "then it is complete");
 
     is_int(lv_avc_config_set(&d, sps, n), LV_DECLINED,
            "the same SPS changes nothing");
@@ -517,12 +517,13 @@ test_sei(void)
     static const uint8_t  c[] = { 6, 5, 200, 6, 1, 0x80 };
     static const uint8_t  d[] = { 6, 0xff, 6, 1, 0, 0x80 };
 
-    ok(lv_avc_sei_has(a, sizeof(a), 6), "recovery point behind user data");
-    ok(lv_avc_sei_has(b, sizeof(b), 6), "with emulation prevention between");
-    ok(!lv_avc_sei_has(c, sizeof(c), 6), "not inside a payload");
-    ok(!lv_avc_sei_has(d, sizeof(d), 6), "type 261 is not 6");
-    ok(lv_avc_sei_has(d, sizeof(d), 261), "but 261");
-    ok(!lv_avc_sei_has(a, 3, 6), "truncated: no");
+    ok(lv_sei_has(a + 1, sizeof(a) - 1, 6), "recovery point behind user data");
+    ok(lv_sei_has(b + 1, sizeof(b) - 1, 6),
+       "with emulation prevention between");
+    ok(!lv_sei_has(c + 1, sizeof(c) - 1, 6), "not inside a payload");
+    ok(!lv_sei_has(d + 1, sizeof(d) - 1, 6), "type 261 is not 6");
+    ok(lv_sei_has(d + 1, sizeof(d) - 1, 261), "but 261");
+    ok(!lv_sei_has(a + 1, 2, 6), "truncated: no");
 }
 
 
@@ -544,7 +545,7 @@ captions(uint8_t flags, const char *triples, size_t len)
     sei[n++] = 0xff;                         /* marker_bits */
     sei[n++] = 0x80;
 
-    return lv_avc_sei_captions(sei, n);
+    return lv_sei_captions(sei + 1, n - 1);
 }
 
 
@@ -567,11 +568,11 @@ test_captions(void)
            "padding is none");
     is_int(captions(0x40, "\xf8\x94\x20", 3), 0, "nor is what is not valid");
     is_int(captions(0, "\xfc\x94\x20", 3), 0, "nor what is not to be used");
-    is_int(lv_avc_sei_captions(seven, sizeof(seven)), 0,
+    is_int(lv_sei_captions(seven + 1, sizeof(seven) - 1), 0,
            "more triples than the message has bytes");
 
-    for (i = found = 0; i < sizeof(seven); i++) {
-        found |= lv_avc_sei_captions(seven, i);
+    for (i = 1, found = 0; i < sizeof(seven); i++) {
+        found |= lv_sei_captions(seven + 1, i - 1);
     }
 
     is_int(found, 0, "cut off anywhere");
