@@ -53,6 +53,14 @@ lv_rooms_layout(lv_rooms_geometry_t *g, uint64_t size)
 }
 
 
+size_t
+lv_rooms_abi(void)
+{
+    return sizeof(lv_room_t) * 65599 + sizeof(lv_room_writer_t) * 257
+           + sizeof(lv_room_record_t) * 17 + sizeof(lv_room_seat_t);
+}
+
+
 void
 lv_rooms_map(lv_store_t *st, uint8_t *base)
 {
@@ -362,6 +370,10 @@ lv_room_repair(lv_store_t *st, lv_room_t *room)
             room->ban_head = 0;
         }
 
+        if (chain_mark(st, index, room->seats) == 0) {
+            room->seats = 0;
+        }
+
         for (i = room->ban_head, room->ban_tail = 0; i != 0;
              i = lv_room_block(st, i)->next)
         {
@@ -526,6 +538,10 @@ room_fill(lv_room_t *room, const char *id, size_t len, uint64_t now_ms)
     }
 
     lv_set(&room->bans_version, 0);
+    room->seats = 0;
+    lv_set(&room->seats_version, 0);
+    lv_set(&room->settled, 0);
+    memset(&room->bucket, 0, sizeof(room->bucket));
 
     for (i = 0; i < LV_SLOT_WORDS; i++) {
         atomic_store(&room->interest[i], 0);
@@ -596,6 +612,7 @@ lv_room_drop_all(lv_store_t *st, lv_room_t *room)
 
     lv_room_give_chain(st, index, room->head);
     lv_room_give_chain(st, index, room->ban_head);
+    lv_room_give_chain(st, index, room->seats);
 
     for (i = 0; i < LV_ROOM_BLOBS; i++) {
         c = &room->blob[i];

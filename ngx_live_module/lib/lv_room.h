@@ -194,6 +194,43 @@ void lv_room_notify(lv_store_t *st, lv_room_t *room);
 int lv_room_dirty(lv_store_t *st, uint64_t dirty[LV_STREAM_WORDS]);
 
 
+/* ---- who is there -------------------------------------------------------- */
+
+/* Of a room, with a name; beyond that they are counted alone. */
+#define LV_ROOM_PRESENT_MAX  1000
+
+/* Somebody with a name; texts are not terminated. */
+typedef struct {
+    uint64_t   author;           /* as in entries; not 0 */
+    uint64_t   looks;            /* hash of what the name looks like */
+    lv_role_e  role;
+    uint8_t    user_len, name_len;
+    uint8_t    user[LV_ROOM_USER_MAX];
+    uint8_t    name[LV_ROOM_NAME_MAX];
+} lv_room_person_t;
+
+/* One more, or one less, connection of theirs here; the janitor takes back
+ * what a dead slot had. Best effort: without memory they are not in the list.
+ */
+void lv_room_enter(lv_store_t *st, lv_room_t *room, uint32_t gen,
+    const lv_room_person_t *person);
+void lv_room_exit(lv_store_t *st, lv_room_t *room, uint32_t gen,
+    uint64_t author);
+/* Changes with the list. Without a lock. */
+uint32_t lv_room_who_version(lv_room_t *room);
+/* Each once, the highest roles first, up to `max` of them; how many there
+ * are. */
+size_t lv_room_who(lv_store_t *st, lv_room_t *room, uint32_t gen,
+    lv_room_person_t *out, size_t max);
+/* Whether somebody else is there whose name looks so. */
+bool lv_room_looks(lv_store_t *st, lv_room_t *room, uint32_t gen,
+    uint64_t looks, uint64_t author);
+
+/* A user is erased: entries of all rooms stay without name and words, and are
+ * marked as deleted. The number of them. */
+size_t lv_rooms_erase(lv_store_t *st, lv_str_t user);
+
+
 /* ---- log ---------------------------------------------------------------- */
 
 /*
@@ -327,6 +364,29 @@ int lv_room_banned(lv_store_t *st, lv_room_t *room, uint32_t gen,
 
 /* A keyed hash; never 0. */
 uint64_t lv_room_hash(lv_store_t *st, const void *p, size_t n, uint64_t seed);
+
+
+/* Whether the room has its settings and bans since it was made, from whoever
+ * decides them. Without a lock. */
+void lv_room_settle(lv_store_t *st, lv_room_t *room, uint32_t gen);
+bool lv_room_settled(lv_room_t *room);
+
+
+/* ---- rates ---------------------------------------------------------------- */
+
+/* A bucket: so many thousandths of a message a second run out of it. */
+typedef struct {
+    uint32_t  rate;              /* 0: no limit */
+    uint32_t  burst;             /* messages that it holds */
+} lv_room_rate_t;
+
+/* Puts one in: 0, or the ms until there is room for it. Of a room, and of an
+ * address (IPv4; IPv6 by /64) in all rooms of the node. Bounded: addresses that
+ * have not written for long are forgotten. */
+uint64_t lv_room_rate(lv_store_t *st, lv_room_t *room, uint32_t gen,
+    const lv_room_rate_t *rate, uint64_t now_ms);
+uint64_t lv_room_addr_rate(lv_store_t *st, lv_str_t addr,
+    const lv_room_rate_t *rate, uint64_t now_ms);
 
 
 /* ---- who wrote last ------------------------------------------------------ */

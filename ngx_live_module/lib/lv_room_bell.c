@@ -124,6 +124,7 @@ lv_rooms_slot_clean(lv_store_t *st, unsigned slot)
         room = lv_room_place(st, i);
 
         if (lv_get(&room->interest[slot / 64]) >> (slot % 64) & 1) {
+            lv_room_slot_exit(st, room, slot);
             lv_set(&room->members[slot], 0);
             LV_KILL_POINT("room-slot");
             atomic_fetch_and(&room->interest[slot / 64],

@@ -122,6 +122,7 @@ check_room(check_t *c, lv_room_t *room, uint32_t index)
 
     check_log(c, room, index);
 
+    (void) check_chain(c, index, room->seats, "seats");
     n = check_chain(c, index, room->ban_head, "bans");
 
     if (room->bans > n * LV_ROOM_BLOCK_BANS) {

@@ -21,6 +21,7 @@
  *   trim     head moves, then the block is given
  *   blob     the chain, the other slot, the version, then the old one is given
  *   ban      the record, then the count
+ *   enter    the block, the record, then its author
  *   make     all fields, then gen (odd), then the hash
  *   remove   gen (even), then the hash, then the blocks
  *
@@ -76,6 +77,25 @@ typedef struct {
 
 #define LV_ROOM_BLOCK_BANS  (LV_ROOM_DATA / sizeof(lv_room_ban_t))
 
+/* Somebody's connections of one slot. */
+typedef struct {
+    uint64_t  author;                    /* 0: free */
+    uint64_t  looks;
+    uint32_t  count;
+    uint16_t  slot;
+    uint8_t   role, user_len, name_len, pad[7];
+    uint8_t   user[LV_ROOM_USER_MAX];
+    uint8_t   name[LV_ROOM_NAME_MAX];
+} lv_room_seat_t;
+
+#define LV_ROOM_BLOCK_SEATS  (LV_ROOM_DATA / sizeof(lv_room_seat_t))
+
+typedef struct {
+    uint64_t  last_ms;
+    uint32_t  level;                     /* thousandths of a message */
+    uint32_t  pad;
+} lv_room_bucket_t;
+
 typedef struct {
     _Atomic uint32_t  version;           /* part[version % 2] is valid */
     struct {
@@ -104,6 +124,10 @@ struct lv_room_s {
     lv_room_chain_t   blob[LV_ROOM_BLOBS];
     uint32_t          reactions;
     lv_room_reaction_t  reaction[LV_ROOM_REACTIONS];
+    uint32_t          seats;             /* chain of blocks, 0: none */
+    _Atomic uint32_t  seats_version;
+    _Atomic uint32_t  settled;
+    lv_room_bucket_t  bucket;            /* of all that is said */
 
     _Alignas(64) _Atomic uint64_t  interest[LV_SLOT_WORDS];
     _Atomic uint32_t  members[LV_SLOTS];
@@ -113,7 +137,7 @@ struct lv_room_writer_s {
     uint64_t  key;                       /* room and author; 0: free */
     uint64_t  last_ms;
     uint64_t  text[LV_ROOM_TEXTS];
-    uint32_t  at;
+    uint32_t  at;                        /* of an address: the level */
     uint32_t  pad;
 };
 
@@ -166,5 +190,12 @@ void lv_room_trim(lv_store_t *st, lv_room_t *room, uint32_t keep);
 void lv_rooms_squeeze(lv_store_t *st);
 void lv_room_repair(lv_store_t *st, lv_room_t *room);
 void lv_room_drop_all(lv_store_t *st, lv_room_t *room);
+/* With the lock of all rooms held: what is known of a writer, or the place of
+ * the one who wrote longest ago, emptied. */
+lv_room_writer_t *lv_room_writer(lv_store_t *st, uint64_t key);
+/* Without any lock: what a dead slot had. */
+void lv_room_slot_exit(lv_store_t *st, lv_room_t *room, unsigned slot);
+/* Of an entry of the log, with the lock held. */
+void lv_room_record_erase(lv_room_record_t *rec, lv_str_t user);
 
 #endif

@@ -161,6 +161,38 @@ record_read(const lv_room_record_t *rec, lv_room_entry_t *e)
 }
 
 
+/* What a user wrote has neither name nor words any more, what was done to him
+ * no name and no reason. The record's place stays as large as it was. */
+void
+lv_room_record_erase(lv_room_record_t *rec, lv_str_t user)
+{
+    size_t    used;
+    uint8_t  *p;
+
+    p = (uint8_t *) (rec + 1);
+    rec->text_len = 0;
+
+    if (rec->user_len == user.len && memcmp(p, user.data, user.len) == 0) {
+        rec->name_len = 0;
+        rec->author = 0;
+        rec->flags |= LV_ROOM_DELETED;
+        memmove(p, p + rec->user_len, rec->subject_len);
+        rec->user_len = 0;
+    }
+
+    if (rec->subject_len == user.len
+        && memcmp(p + rec->user_len, user.data, user.len) == 0)
+    {
+        memmove(p + rec->user_len, p + rec->user_len + rec->subject_len,
+                rec->name_len);
+        rec->subject_len = 0;
+    }
+
+    used = (size_t) rec->user_len + rec->subject_len + rec->name_len;
+    memset(p + used, 0, rec->size - sizeof(lv_room_record_t) - used);
+}
+
+
 static lv_room_record_t *
 record_at(lv_room_block_t *b, size_t at)
 {

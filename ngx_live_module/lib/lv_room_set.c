@@ -541,8 +541,8 @@ lv_room_reactions(lv_store_t *st, lv_room_t *room, uint32_t gen,
 
 /* ---- who wrote last ----------------------------------------------------- */
 
-static lv_room_writer_t *
-writer_find(lv_store_t *st, uint64_t key)
+lv_room_writer_t *
+lv_room_writer(lv_store_t *st, uint64_t key)
 {
     unsigned           i;
     lv_room_writer_t  *w, *oldest;
@@ -583,7 +583,7 @@ lv_room_writes(lv_store_t *st, lv_room_t *room, uint64_t author, uint64_t text,
         return 0;
     }
 
-    w = writer_find(st, lv_room_hash(st, key, sizeof(key), 0));
+    w = lv_room_writer(st, lv_room_hash(st, key, sizeof(key), 0));
     wait = 0;
 
     if (w->last_ms != 0 && now_ms < w->last_ms + slow_ms) {

@@ -89,7 +89,7 @@ abi(void)
         sizeof(pthread_mutex_t), sizeof(lv_header_t), sizeof(lv_slot_t),
         sizeof(lv_stream_t), sizeof(lv_track_t), sizeof(lv_part_t),
         sizeof(lv_session_t), sizeof(lv_cluster_geometry_t),
-        sizeof(lv_rooms_geometry_t), LV_SLOTS,
+        sizeof(lv_rooms_geometry_t), lv_rooms_abi(), LV_SLOTS,
         LV_COUNTERS, LV_RING, LV_EXTENT
     };
 

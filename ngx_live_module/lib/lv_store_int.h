@@ -301,6 +301,8 @@ int lv_cluster_format(lv_store_t *st, uint64_t now_ms);
 uint64_t lv_rooms_layout(lv_rooms_geometry_t *g, uint64_t size);
 void lv_rooms_map(lv_store_t *st, uint8_t *base);
 int lv_rooms_format(lv_store_t *st);
+/* Changes when the structures of rooms do. */
+size_t lv_rooms_abi(void);
 void lv_rooms_slot_clean(lv_store_t *st, unsigned slot);
 /* lv_store.c */
 int lv_robust_mutex(pthread_mutex_t *m);

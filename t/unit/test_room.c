@@ -3,6 +3,8 @@
  * process that is killed at every step of every one of them.
  */
 
+#define _GNU_SOURCE                      /* memmem() */
+
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,7 +19,9 @@
 #include "../../ngx_live_module/lib/lv_room_bell.c"
 #include "../../ngx_live_module/lib/lv_room_check.c"
 #include "../../ngx_live_module/lib/lv_room_log.c"
+#include "../../ngx_live_module/lib/lv_room_rate.c"
 #include "../../ngx_live_module/lib/lv_room_set.c"
+#include "../../ngx_live_module/lib/lv_room_who.c"
 
 #define SIZE   (8u << 20)
 #define OWNER  "/run/test.pid"
@@ -180,7 +184,7 @@ test_log(void)
 
     memset(&e, 0, sizeof(e));
     e.kind = LV_ROOM_CLEAR;
-    e.subject = str("17");
+    e.subject = str("1701");
     from = 1;
     ok(lv_room_append(st, room, gen, NOW, &e) == LV_OK
        && lv_room_read(st, room, gen, &from, buf, sizeof(buf), &len) == LV_OK,
@@ -455,6 +459,191 @@ test_writers(void)
 }
 
 
+static lv_room_person_t
+person(const char *user, const char *name, lv_role_e role, uint64_t looks)
+{
+    lv_room_person_t  p;
+
+    memset(&p, 0, sizeof(p));
+    p.author = (uint64_t) user[0] << 32 | strlen(user) << 16
+               | (uint8_t) user[strlen(user) - 1];
+    p.looks = looks;
+    p.role = role;
+    p.user_len = (uint8_t) strlen(user);
+    p.name_len = (uint8_t) strlen(name);
+    memcpy(p.user, user, p.user_len);
+    memcpy(p.name, name, p.name_len);
+
+    return p;
+}
+
+
+static void
+test_who(void)
+{
+    int                i;
+    char               name[16];
+    void              *base;
+    uint32_t           gen, version;
+    lv_room_t         *room;
+    lv_store_t        *st, *other;
+    const char        *err;
+    lv_room_person_t   ann, ben, out[4];
+
+    base = format();
+    st = attach(base);
+    other = attach(base);
+    (void) lv_store_join(st, 1, 1, NOW, &err);
+    (void) lv_store_join(other, 2, 1, NOW, &err);
+    (void) lv_room_open(st, "demo", 4, NOW, &room, &gen);
+
+    ann = person("17", "Ann", LV_ROLE_VIEWER, 5);
+    ben = person("23", "Ben", LV_ROLE_MODERATOR, 6);
+    version = lv_room_who_version(room);
+
+    lv_room_enter(st, room, gen, &ann);
+    lv_room_enter(st, room, gen, &ann);
+    lv_room_enter(other, room, gen, &ann);
+    lv_room_enter(other, room, gen, &ben);
+    ok(lv_room_who(st, room, gen, out, 4) == 2
+       && out[0].role == LV_ROLE_MODERATOR && out[1].author == ann.author,
+       "everybody once, moderators first");
+    ok(lv_room_who(st, room, gen, out, 1) == 2
+       && out[0].author == ben.author, "... as many as there is room for");
+    ok(lv_room_who_version(room) != version, "the list has changed");
+    ok(lv_room_looks(st, room, gen, 5, 99)
+       && !lv_room_looks(st, room, gen, 5, ann.author)
+       && !lv_room_looks(st, room, gen, 7, 99), "who looks like whom");
+
+    lv_room_exit(st, room, gen, ann.author);
+    lv_room_exit(st, room, gen, ann.author);
+    ok(lv_room_who(st, room, gen, out, 4) == 2, "still there elsewhere");
+    lv_room_exit(st, room, gen, ann.author);
+    lv_room_exit(other, room, gen, ann.author);
+    ok(lv_room_who(st, room, gen, out, 4) == 1, "and then not");
+
+    (void) lv_room_join(other, room, gen);
+    lv_store_leave(other);
+    ok(lv_room_who(st, room, gen, out, 4) == 0, "a slot that goes takes its "
+       "own along");
+
+    for (i = 0; i < 3000; i++) {
+        snprintf(name, sizeof(name), "%d", i);
+        ann = person(name, name, LV_ROLE_VIEWER, 1);
+        ann.author = (uint64_t) i + 1;
+        lv_room_enter(st, room, gen, &ann);
+    }
+
+    i = (int) lv_room_who(st, room, gen, out, 0);
+    ok(i >= 100 && i < 1100, "the list is bounded: %d", i);
+    ok(sound(st), "everything is where it belongs");
+    lv_store_detach(other);
+    lv_store_detach(st);
+}
+
+
+static void
+test_erase(void)
+{
+    size_t            len, at, n;
+    uint8_t           buf[8192];
+    uint64_t          from;
+    uint32_t          gen;
+    lv_room_t        *room;
+    lv_store_t       *st;
+    lv_room_entry_t   e;
+
+    st = attach(format());
+    (void) lv_room_open(st, "demo", 4, NOW, &room, &gen);
+
+    memset(&e, 0, sizeof(e));
+    e.kind = LV_ROOM_MESSAGE;
+    e.user = str("1701");
+    e.name = str("Ann");
+    e.text = str("my words");
+    (void) lv_room_append(st, room, gen, NOW, &e);
+    memset(&e, 0, sizeof(e));
+    e.kind = LV_ROOM_BAN;
+    e.user = str("23");
+    e.name = str("Ben");
+    e.subject = str("1701");
+    e.text = str("why");
+    (void) lv_room_append(st, room, gen, NOW, &e);
+    (void) say(st, room, gen, "others stay", &e);
+
+    ok(lv_rooms_erase(st, str("1701")) == 2, "two entries are about the user");
+
+    from = 1;
+    n = 0;
+    (void) lv_room_read(st, room, gen, &from, buf, sizeof(buf), &len);
+
+    for (at = 0; lv_room_entry_next(buf, len, &at, &e); n++) {
+        if (n == 0) {
+            ok(e.user.len == 0 && e.name.len == 0 && e.text.len == 0
+               && (e.flags & LV_ROOM_DELETED), "nothing of what he wrote");
+
+        } else if (n == 1) {
+            ok(lv_str_eq(e.user, "23") && lv_str_eq(e.name, "Ben")
+               && e.subject.len == 0 && e.text.len == 0,
+               "nor of what was done to him, but by whom");
+
+        } else {
+            ok(lv_str_eq(e.text, "others stay"), "others' words stay");
+        }
+    }
+
+    ok(n == 3 && memmem(buf, len, "my words", 8) == NULL,
+       "all entries are there");
+    ok(sound(st), "everything is where it belongs");
+    lv_store_detach(st);
+}
+
+
+static void
+test_rates(void)
+{
+    int              n;
+    uint8_t          a6[16] = { 0x20, 1, 0xd, 0xb8 };
+    uint32_t         gen;
+    lv_str_t         addr = { (const uint8_t *) "\x7f\0\0\1", 4 };
+    lv_room_t       *room;
+    lv_store_t      *st;
+    lv_room_rate_t   rate = { 2000, 3 }, none = { 0, 1 };
+
+    st = attach(format());
+    (void) lv_room_open(st, "demo", 4, NOW, &room, &gen);
+
+    for (n = 0; lv_room_rate(st, room, gen, &rate, NOW) == 0; n++) {
+        /* void */
+    }
+
+    ok(n == 3, "a burst of three");
+    ok(lv_room_rate(st, room, gen, &rate, NOW + 100) == 401,
+       "then when there is room for it");
+    ok(lv_room_rate(st, room, gen, &rate, NOW + 600) == 0, "which there is");
+    ok(lv_room_rate(st, room, gen, &none, NOW) == 0, "no limit is none");
+
+    for (n = 0; lv_room_addr_rate(st, addr, &rate, NOW) == 0; n++) {
+        /* void */
+    }
+
+    ok(n == 3, "an address likewise");
+    addr.data = a6;
+    addr.len = 16;
+    ok(lv_room_addr_rate(st, addr, &rate, NOW) == 0, "another has its own");
+    (void) lv_room_addr_rate(st, addr, &rate, NOW);
+    (void) lv_room_addr_rate(st, addr, &rate, NOW);
+    a6[15] = 9;
+    ok(lv_room_addr_rate(st, addr, &rate, NOW) != 0,
+       "and a network of IPv6 is one");
+
+    ok(!lv_room_settled(room), "a new room waits for its settings");
+    lv_room_settle(st, room, gen);
+    ok(lv_room_settled(room), "and then not");
+    lv_store_detach(st);
+}
+
+
 /* ---- deaths ------------------------------------------------------------- */
 
 /* Everything that changes a room, in a child of its own. */
@@ -468,6 +657,7 @@ life(lv_store_t *st)
     lv_room_t        *room;
     const char       *err;
     lv_room_entry_t   e;
+    lv_room_person_t  who;
 
     (void) lv_store_join(st, (uint32_t) getpid(), 1, NOW, &err);
     (void) lv_room_open(st, "old", 3, NOW, &room, &gen);
@@ -502,6 +692,15 @@ life(lv_store_t *st)
     }
 
     (void) lv_room_bans_put(st, room, gen, &ban, 1, NOW);
+
+    for (i = 0; i < 50; i++) {
+        who = person("x", "y", LV_ROLE_VIEWER, 1);
+        who.author = (uint64_t) i + 1;
+        lv_room_enter(st, room, gen, &who);
+    }
+
+    lv_room_exit(st, room, gen, 7);
+    (void) lv_rooms_erase(st, str("17"));
     lv_room_leave(st, room, gen);
     lv_rooms_reap(st, NOW + LV_ROOM_IDLE_MS + 1);
 }
@@ -580,6 +779,9 @@ main(void)
     test_blobs();
     test_bans();
     test_writers();
+    test_who();
+    test_erase();
+    test_rates();
     test_deaths();
 
     return done_testing();
