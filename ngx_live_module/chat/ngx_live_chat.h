@@ -9,7 +9,10 @@
  *   _event.c      what is sent, as JSON
  *   _hello.c      who a member is, and what it gets first
  *   _say.c        what members say and do
- *   _rules.c      settings and words of a room
+ *   _name.c       names: of guests, those that look like others', who is here
+ *   _hold.c       members of a room that has no settings yet
+ *   _settings.c   settings and words of a room, as they are in the store
+ *   _rules.c      what of that forbids a message; bans
  *
  * A member belongs to one worker, and its memory to its request, which nginx
  * keeps until the connection is over (so that limit_conn counts it, and the
@@ -47,6 +50,14 @@
 #define NGX_LIVE_CHAT_AHEAD     64   /* entries that wait for a round */
 #define NGX_LIVE_CHAT_REACT_MS  250   /* between updates of reactions */
 #define NGX_LIVE_CHAT_SAVE_MS   10000 /* between saving how many there were */
+#define NGX_LIVE_CHAT_STAFF     256   /* owner, co-hosts, moderators known */
+#define NGX_LIVE_CHAT_NAMES     50    /* told of with every change … */
+#define NGX_LIVE_CHAT_NAMES_MAX 200   /* … and on request */
+
+/* A rate that is not configured: the default, unless live_chat_rate is off. */
+#define NGX_LIVE_CHAT_UNSET        UINT32_MAX
+#define NGX_LIVE_CHAT_ROOM_RATE    { 200 * 1000, 400 }
+#define NGX_LIVE_CHAT_ADDR_RATE    { 20 * 1000, 100 }
 
 typedef struct {
     ngx_http_complex_value_t  *stream;    /* NULL: from the path */
@@ -57,6 +68,8 @@ typedef struct {
     ngx_uint_t                 rate;      /* live_chat_rate: messages a second
                                              × 1000; 0: no limit */
     ngx_uint_t                 burst;
+    lv_room_rate_t             room_rate; /* live_chat_room_rate */
+    lv_room_rate_t             addr_rate; /* live_chat_address_rate */
     ngx_int_t                  history;   /* messages in a hello */
 } ngx_live_chat_conf_t;
 
@@ -79,9 +92,20 @@ struct ngx_live_chat_out_s {
     size_t                pos;
 };
 
-/* Of a room's settings, as they are enforced; see _rules.c. */
+/* Somebody who may do more in the room, whether here or not. */
+typedef struct {
+    uint64_t     author;                  /* as in entries */
+    uint64_t     looks;                   /* what the name looks like */
+    lv_role_e    role;
+} ngx_live_chat_staff_t;
+
+/* Of a room's settings, as they are enforced; see _settings.c. */
 typedef struct {
     uint32_t     settings_version, words_version;
+    uint64_t     visible;                 /* changes with what members see */
+    char        *poll;                    /* the open one, JSON; or NULL */
+    ngx_live_chat_staff_t  *staff;
+    ngx_uint_t   nstaff;
     uint32_t     slow_ms;
     uint32_t     max_length;
     lv_role_e    least;                   /* role that may write */
@@ -121,7 +145,8 @@ typedef struct {
     uint32_t                told;         /* members, in the last presence */
     ngx_msec_t              told_at;
     ngx_live_chat_rules_t   rules;
-    uint32_t                rules_told;   /* version of the settings */
+    uint64_t                rules_told;   /* rules.visible, as last told */
+    uint32_t                who_told;     /* version of who is here */
     ngx_live_chat_emoji_t   emoji[NGX_LIVE_CHAT_EMOJIS];  /* received here */
     lv_room_reaction_t      seen[LV_ROOM_REACTIONS];      /* told members */
     ngx_msec_t              reacted;
@@ -137,6 +162,8 @@ typedef enum {
     NGX_LIVE_CHAT_W_CLOSE,
     NGX_LIVE_CHAT_WAITS
 } ngx_live_chat_wait_e;
+
+typedef struct ngx_live_chat_hold_s  ngx_live_chat_hold_t;
 
 typedef struct {
     ngx_http_request_t     *request;
@@ -155,6 +182,7 @@ typedef struct {
     ngx_str_t               user;         /* "": a reader */
     ngx_str_t               name;
     ngx_str_t               device;
+    ngx_live_chat_hold_t   *hold;         /* its hello waits for settings */
     lv_role_e               role;
     uint64_t                author;
     uint32_t                bans;         /* version that `banned` is of */
@@ -170,6 +198,9 @@ typedef struct {
     unsigned                closed:1;     /* a close frame is the last one */
     unsigned                gone:1;
     unsigned                broken:1;     /* nothing can be sent */
+    unsigned                guest:1;      /* named by itself */
+    unsigned                seated:1;     /* in the list of who is here */
+    unsigned                noted:1;      /* the log has that it errs */
 } ngx_live_chat_member_t;
 
 extern ngx_module_t  ngx_http_live_chat_module;
@@ -186,6 +217,8 @@ void ngx_live_chat_exit(lv_store_t *st);
 void ngx_live_chat_wait(ngx_live_chat_member_t *m, ngx_live_chat_wait_e wait);
 /* Queues frames for a member; takes no reference of the caller's. */
 void ngx_live_chat_put(ngx_live_chat_member_t *m, ngx_live_chat_buf_t *buf);
+/* Bytes that came, and more that there may be, when a hold is over. */
+void ngx_live_chat_resume(ngx_live_chat_member_t *m, u_char *p, size_t n);
 /* Says why, then closes. */
 void ngx_live_chat_close(ngx_live_chat_member_t *m, ngx_uint_t code,
     const char *reason);
@@ -223,15 +256,47 @@ void ngx_live_chat_error(ngx_live_chat_member_t *m, const lv_chat_msg_t *msg,
 
 /* _hello.c */
 void ngx_live_chat_hello(ngx_live_chat_member_t *m, lv_chat_msg_t *msg);
+/* Its second half: who it is has been found out. */
+void ngx_live_chat_welcome(ngx_live_chat_member_t *m, lv_chat_msg_t *msg);
+ngx_int_t ngx_live_chat_copy(ngx_live_chat_member_t *m, ngx_str_t *to,
+    const void *p, size_t len);
+
+/* _name.c */
+/* Who has no account is known by name and address. NGX_ERROR: closed. */
+ngx_int_t ngx_live_chat_guest(ngx_live_chat_member_t *m, lv_str_t name);
+/* A name as a token has it. NGX_ERROR: closed. */
+ngx_int_t ngx_live_chat_named(ngx_live_chat_member_t *m, u_char *p,
+    size_t len);
+/* In the room: is the name taken for somebody else's? NGX_ERROR: closed;
+ * otherwise it is in the list of who is here. */
+ngx_int_t ngx_live_chat_enter(ngx_live_chat_member_t *m);
+uint64_t ngx_live_chat_looks(lv_store_t *st, lv_str_t name);
+/* "named" and, where they are few enough, "who". */
+void ngx_live_chat_who_json(lv_json_t *j, ngx_live_chat_room_t *room,
+    lv_store_t *st, ngx_uint_t max);
+/* The role of a user of that room, as far as it is known. */
+lv_role_e ngx_live_chat_role(ngx_live_chat_room_t *room, lv_store_t *st,
+    lv_str_t user);
+
+/* _hold.c */
+/* True: the hello has to wait, ngx_live_chat_welcome() follows. */
+ngx_uint_t ngx_live_chat_held(ngx_live_chat_member_t *m, lv_chat_msg_t *msg);
+/* Bytes behind it wait, too; n is less than a buffer. */
+void ngx_live_chat_hold_bytes(ngx_live_chat_member_t *m, u_char *p, size_t n);
+/* The member is gone. */
+void ngx_live_chat_unhold(ngx_live_chat_member_t *m);
 
 /* _say.c */
 void ngx_live_chat_said(ngx_live_chat_member_t *m, u_char *p, size_t len);
 
-/* _rules.c */
+/* _settings.c */
 void ngx_live_chat_rules(ngx_live_chat_room_t *room);
 void ngx_live_chat_rules_free(ngx_live_chat_rules_t *rules);
 /* What members are told of them. */
 void ngx_live_chat_rules_json(lv_json_t *j, ngx_live_chat_rules_t *rules);
+const lv_words_t *ngx_live_chat_words_of_all(void);
+
+/* _rules.c */
 /* NULL: may be said (*status); otherwise the code of what is wrong with it,
  * and *text a sentence. The text may be changed in place; chars: its length in
  * code points. */

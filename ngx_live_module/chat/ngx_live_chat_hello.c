@@ -7,14 +7,11 @@
  */
 
 #include "ngx_live_chat.h"
-#include "ngx_live_limit.h"
 
 
 static ngx_int_t ngx_live_chat_who(ngx_live_chat_member_t *m,
     lv_chat_msg_t *msg);
-static ngx_int_t ngx_live_chat_named(ngx_live_chat_member_t *m, u_char *p,
-    size_t len);
-static void ngx_live_chat_welcome(ngx_live_chat_member_t *m,
+static void ngx_live_chat_answer(ngx_live_chat_member_t *m,
     lv_chat_msg_t *msg);
 static ngx_uint_t ngx_live_chat_history(ngx_live_chat_member_t *m,
     lv_store_t *st, lv_json_t *j, uint64_t from, ngx_uint_t resume);
@@ -26,17 +23,24 @@ static uint8_t  ngx_live_chat_past[NGX_LIVE_CHAT_RESUME];
 void
 ngx_live_chat_hello(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
 {
-    const char  *err;
-
     if (m->joined) {
         ngx_live_chat_error(m, msg, "again", "Only the first message is a "
                             "hello.", 0);
         return;
     }
 
-    if (ngx_live_chat_who(m, msg) != NGX_OK) {
-        return;
+    if (ngx_live_chat_who(m, msg) == NGX_OK
+        && !ngx_live_chat_held(m, msg))
+    {
+        ngx_live_chat_welcome(m, msg);
     }
+}
+
+
+void
+ngx_live_chat_welcome(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
+{
+    const char  *err;
 
     if (ngx_live_chat_room_join(m, &err) != NGX_OK) {
         ngx_live_chat_close(m, LV_WS_TRY_LATER, err);
@@ -50,12 +54,16 @@ ngx_live_chat_hello(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
         return;
     }
 
+    if (ngx_live_chat_enter(m) != NGX_OK) {
+        return;
+    }
+
     ngx_live_chat_wait(m, NGX_LIVE_CHAT_W_IDLE);
-    ngx_live_chat_welcome(m, msg);
+    ngx_live_chat_answer(m, msg);
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_live_chat_copy(ngx_live_chat_member_t *m, ngx_str_t *to, const void *p,
     size_t len)
 {
@@ -140,8 +148,7 @@ ngx_live_chat_who(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
             return NGX_OK;
         }
 
-        return ngx_live_chat_named(m, (u_char *) msg->name.data,
-                                   msg->name.len);
+        return ngx_live_chat_guest(m, msg->name);
     }
 
     if (ngx_live_chat_token(m, msg) != NGX_OK) {
@@ -172,47 +179,6 @@ ngx_live_chat_who(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
     m->author = lv_room_hash(ngx_live_store(), m->user.data, m->user.len, 1);
 
     return NGX_OK;
-}
-
-
-/*
- * A name of its own: who has no account is known by name and address, so that
- * nobody is taken for another.
- */
-static ngx_int_t
-ngx_live_chat_named(ngx_live_chat_member_t *m, u_char *p, size_t len)
-{
-    size_t       n;
-    u_char      *ip, user[6 + 16];
-    uint8_t      name[LV_CHAT_NAME_BYTES], skeleton[LV_CHAT_SKELETON_MAX];
-    lv_str_t     text;
-    lv_store_t  *st;
-
-    st = ngx_live_store();
-    n = ngx_min(len, sizeof(name));
-    ngx_memcpy(name, p, n);
-
-    if (st == NULL || lv_chat_name_clean(name, &n) != LV_OK) {
-        ngx_live_chat_close(m, LV_WS_POLICY, "this is not a name");
-        return NGX_ERROR;
-    }
-
-    if (ngx_live_chat_copy(m, &m->name, name, n) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    text.data = name;
-    text.len = n;
-    n = lv_chat_name_skeleton(text, skeleton);
-    m->author = lv_room_hash(st, skeleton, n, 2);
-
-    ip = ngx_live_sockaddr_ip(m->connection->sockaddr, &n);
-    m->author = lv_room_hash(st, ip ? ip : (u_char *) "", n, m->author);
-
-    (void) ngx_sprintf(user, "guest:%016xL", m->author);
-    m->role = LV_ROLE_VIEWER;
-
-    return ngx_live_chat_copy(m, &m->user, user, sizeof(user));
 }
 
 
@@ -260,7 +226,7 @@ ngx_live_chat_pinned_json(ngx_live_chat_room_t *room, lv_store_t *st,
 
 
 static void
-ngx_live_chat_welcome(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
+ngx_live_chat_answer(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
 {
     lv_str_t               id;
     uint64_t               from;
@@ -287,6 +253,12 @@ ngx_live_chat_welcome(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
     ngx_live_chat_you_json(m, j);
     ngx_live_chat_rules_json(j, &room->rules);
     ngx_live_chat_pinned_json(room, st, j);
+    ngx_live_chat_who_json(j, room, st, NGX_LIVE_CHAT_NAMES);
+
+    if (room->rules.poll) {
+        lv_json_raw(j, "poll", room->rules.poll,
+                    ngx_strlen(room->rules.poll));
+    }
 
     if (resume) {
         resume = ngx_live_chat_history(m, st, j, from, 1);

@@ -376,6 +376,7 @@ ngx_live_chat_cleanup(void *data)
     ngx_live_chat_member_t  *m = data;
 
     ngx_live_chat_room_leave(m);
+    ngx_live_chat_unhold(m);
 
     if (m->waits) {
         ngx_queue_remove(&m->wait);
@@ -526,7 +527,7 @@ ngx_live_chat_read(ngx_event_t *rev)
         return;
     }
 
-    for (i = 0; i < NGX_LIVE_CHAT_READS && !m->gone; i++) {
+    for (i = 0; i < NGX_LIVE_CHAT_READS && !m->gone && !m->hold; i++) {
         n = c->recv(c, ngx_live_chat_bytes, sizeof(ngx_live_chat_bytes));
 
         if (n == NGX_AGAIN) {
@@ -550,7 +551,7 @@ ngx_live_chat_read(ngx_event_t *rev)
         }
     }
 
-    if (!m->gone && !rev->posted) {
+    if (!m->gone && !m->hold && !rev->posted) {
         ngx_post_event(rev, &ngx_posted_next_events);
     }
 }
@@ -583,6 +584,25 @@ ngx_live_chat_input(ngx_live_chat_member_t *m, u_char *p, size_t n)
         n -= used;
 
         ngx_live_chat_event(m, &event);
+
+        if (m->hold) {
+            ngx_live_chat_hold_bytes(m, p, n);
+            return;
+        }
+    }
+}
+
+
+void
+ngx_live_chat_resume(ngx_live_chat_member_t *m, u_char *p, size_t n)
+{
+    ngx_event_t  *rev;
+
+    ngx_live_chat_input(m, p, n);
+    rev = m->connection->read;
+
+    if (!m->gone && !m->hold && !rev->posted) {
+        ngx_post_event(rev, &ngx_posted_events);
     }
 }
 

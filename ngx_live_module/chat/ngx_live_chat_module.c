@@ -13,6 +13,8 @@ static char *ngx_live_chat_origin(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_live_chat_rate(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_live_chat_bucket(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static ngx_int_t ngx_live_chat_init_process(ngx_cycle_t *cycle);
 static void ngx_live_chat_second(lv_store_t *st, uint64_t now_ms);
 
@@ -47,6 +49,20 @@ static ngx_command_t  ngx_live_chat_commands[] = {
       ngx_live_chat_rate,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("live_chat_room_rate"),
+      NGX_LIVE_CHAT_ANY|NGX_CONF_TAKE12,
+      ngx_live_chat_bucket,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_live_chat_conf_t, room_rate),
+      NULL },
+
+    { ngx_string("live_chat_address_rate"),
+      NGX_LIVE_CHAT_ANY|NGX_CONF_TAKE12,
+      ngx_live_chat_bucket,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_live_chat_conf_t, addr_rate),
       NULL },
 
     { ngx_string("live_chat_tick"),
@@ -153,6 +169,8 @@ ngx_live_chat_create_conf(ngx_conf_t *cf)
         conf->queue = NGX_CONF_UNSET_SIZE;
         conf->rate = NGX_CONF_UNSET_UINT;
         conf->burst = NGX_CONF_UNSET_UINT;
+        conf->room_rate.rate = NGX_LIVE_CHAT_UNSET;
+        conf->addr_rate.rate = NGX_LIVE_CHAT_UNSET;
         conf->history = NGX_CONF_UNSET;
     }
 
@@ -176,6 +194,14 @@ ngx_live_chat_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->queue, prev->queue, 65536);
     ngx_conf_merge_uint_value(conf->rate, prev->rate, 1000);
     ngx_conf_merge_uint_value(conf->burst, prev->burst, 10);
+    if (conf->room_rate.rate == NGX_LIVE_CHAT_UNSET) {
+        conf->room_rate = prev->room_rate;
+    }
+
+    if (conf->addr_rate.rate == NGX_LIVE_CHAT_UNSET) {
+        conf->addr_rate = prev->addr_rate;
+    }
+
     ngx_conf_merge_value(conf->history, prev->history, 50);
 
     if (conf->tick > 50) {
@@ -291,21 +317,16 @@ ngx_live_chat_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* live_chat_rate off | Nr/s [burst=N]; */
+/* off | Nr/s [burst=N]: *rate in thousandths, 0: off; *burst stays when it is
+ * not there. NULL, or what is wrong. */
 static char *
-ngx_live_chat_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_live_chat_rate_parse(ngx_conf_t *cf, ngx_uint_t *rate, ngx_uint_t *burst)
 {
-    ngx_live_chat_conf_t  *lcf = conf;
-
     ngx_int_t   n;
     ngx_str_t  *value;
 
-    if (lcf->rate != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
     value = cf->args->elts;
-    lcf->rate = 0;
+    *rate = 0;
 
     if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
         return NGX_CONF_OK;
@@ -323,7 +344,7 @@ ngx_live_chat_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "takes a rate of up to 1000r/s";
     }
 
-    lcf->rate = n;
+    *rate = n;
 
     if (cf->args->nelts == 3) {
 
@@ -337,10 +358,52 @@ ngx_live_chat_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return "takes burst=1 to burst=10000";
         }
 
-        lcf->burst = n;
+        *burst = n;
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* live_chat_rate off | Nr/s [burst=N]; */
+static char *
+ngx_live_chat_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_live_chat_conf_t  *lcf = conf;
+
+    if (lcf->rate != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    return ngx_live_chat_rate_parse(cf, &lcf->rate, &lcf->burst);
+}
+
+
+/* live_chat_room_rate, live_chat_address_rate; the burst is ten seconds' worth
+ * where it is not said. */
+static char *
+ngx_live_chat_bucket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char            *rv, *p = conf;
+    ngx_uint_t       rate, burst;
+    lv_room_rate_t  *bucket;
+
+    bucket = (lv_room_rate_t *) (void *) (p + cmd->offset);
+
+    if (bucket->rate != NGX_LIVE_CHAT_UNSET) {
+        return "is duplicate";
+    }
+
+    burst = 0;
+    rv = ngx_live_chat_rate_parse(cf, &rate, &burst);
+
+    if (rv == NGX_CONF_OK) {
+        bucket->rate = (uint32_t) rate;
+        bucket->burst = burst ? (uint32_t) burst
+                              : (uint32_t) ngx_min(rate / 100 + 1, 10000);
+    }
+
+    return rv;
 }
 
 

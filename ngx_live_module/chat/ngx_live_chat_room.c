@@ -92,7 +92,8 @@ ngx_live_chat_room_get(lv_store_t *st, lv_room_t *lroom, uint32_t gen,
     (void) lv_room_reactions(st, lroom, gen, room->seen);
     ngx_live_chat_rooms[index] = room;
     ngx_live_chat_rules(room);
-    room->rules_told = room->rules.settings_version;
+    room->rules_told = room->rules.visible;
+    room->who_told = lv_room_who_version(lroom);
 
     return room;
 }
@@ -168,6 +169,12 @@ ngx_live_chat_room_leave(ngx_live_chat_member_t *m)
     room->count--;
 
     if (st) {
+
+        if (m->seated) {
+            lv_room_exit(st, room->room, room->gen, m->author);
+            m->seated = 0;
+        }
+
         lv_room_leave(st, room->room, room->gen);
     }
 
@@ -432,6 +439,7 @@ ngx_live_chat_round_presence(ngx_live_chat_room_t *room, lv_store_t *st)
     }
 
     room->presence = 0;
+    room->who_told = lv_room_who_version(room->room);
     room->told = lv_room_members(st, room->room);
     room->told_at = ngx_current_msec;
 
@@ -440,6 +448,7 @@ ngx_live_chat_round_presence(ngx_live_chat_room_t *room, lv_store_t *st)
     lv_json_open(&j, NULL, '{');
     lv_json_text(&j, "type", "presence");
     lv_json_int(&j, "members", room->told);
+    ngx_live_chat_who_json(&j, room, st, NGX_LIVE_CHAT_NAMES);
     lv_json_close(&j, '}');
     ngx_live_chat_frame(&ngx_live_chat_frames, &ngx_live_chat_one);
     ngx_live_chat_frame(&ngx_live_chat_mod_frames, &ngx_live_chat_one);
@@ -453,11 +462,11 @@ ngx_live_chat_round_settings(ngx_live_chat_room_t *room)
 
     ngx_live_chat_rules(room);
 
-    if (room->rules_told == room->rules.settings_version) {
+    if (room->rules_told == room->rules.visible) {
         return;
     }
 
-    room->rules_told = room->rules.settings_version;
+    room->rules_told = room->rules.visible;
 
     lv_text_reset(&ngx_live_chat_one);
     lv_json_init(&j, &ngx_live_chat_one);
@@ -467,6 +476,15 @@ ngx_live_chat_round_settings(ngx_live_chat_room_t *room)
     lv_json_close(&j, '}');
     ngx_live_chat_frame(&ngx_live_chat_frames, &ngx_live_chat_one);
     ngx_live_chat_frame(&ngx_live_chat_mod_frames, &ngx_live_chat_one);
+}
+
+
+static void
+ngx_live_chat_expel(ngx_live_chat_member_t *m)
+{
+    ngx_live_chat_error(m, NULL, "banned", "You are banned from this room.",
+                        0);
+    ngx_live_chat_close(m, LV_WS_POLICY, "banned");
 }
 
 
@@ -490,9 +508,7 @@ ngx_live_chat_round_ban(ngx_live_chat_room_t *room, lv_room_entry_t *e)
             && ngx_memcmp(m->user.data, e->subject.data, m->user.len) == 0
             && ngx_live_chat_banned(m) == LV_BAN_FULL)
         {
-            ngx_live_chat_error(m, NULL, "banned",
-                                "You are banned from this room.", 0);
-            ngx_live_chat_close(m, LV_WS_POLICY, "banned");
+            ngx_live_chat_expel(m);
         }
     }
 
@@ -641,10 +657,13 @@ ngx_live_chat_begin(ngx_live_chat_room_t *room)
 static void
 ngx_live_chat_batch(ngx_live_chat_room_t *room)
 {
+    uint32_t                 bans;
     ngx_uint_t               n;
     ngx_queue_t             *q;
     ngx_live_chat_buf_t     *buf;
     ngx_live_chat_member_t  *m;
+
+    bans = lv_room_bans_version(room->room);
 
     for (n = 0; n < NGX_LIVE_CHAT_BATCH; n++) {
         q = room->at;
@@ -659,6 +678,11 @@ ngx_live_chat_batch(ngx_live_chat_room_t *room)
 
         m = ngx_queue_data(q, ngx_live_chat_member_t, queue);
         buf = m->role >= LV_ROLE_MODERATOR ? room->mod_buf : room->buf;
+
+        if (m->bans != bans && ngx_live_chat_banned(m) == LV_BAN_FULL) {
+            ngx_live_chat_expel(m);
+            continue;
+        }
 
         if (buf->len) {
             ngx_live_chat_put(m, buf);
@@ -757,11 +781,27 @@ ngx_live_chat_save_reactions(ngx_live_chat_room_t *room, lv_store_t *st)
 }
 
 
-/* The larger the room, the less often it is told how large it is. */
+/* The larger the room, the less often it is told how large it is; a crowd that
+ * comes or goes is told of before it makes one in a hundred. */
+static ngx_msec_t
+ngx_live_chat_presence_ms(uint32_t now, uint32_t told)
+{
+    uint32_t  change;
+
+    change = now > told ? now - told : told - now;
+
+    if (now > 2000 && change > now / 100) {
+        return 1900;
+    }
+
+    return ngx_min(now, 10000) + 900;
+}
+
+
 void
 ngx_live_chat_room_second(lv_store_t *st, uint64_t now_ms)
 {
-    uint32_t               i, n, told;
+    uint32_t               i, n;
     ngx_live_chat_room_t  *room;
 
     for (i = 1; i < LV_STREAMS_MAX; i++) {
@@ -783,10 +823,11 @@ ngx_live_chat_room_second(lv_store_t *st, uint64_t now_ms)
         }
 
         n = lv_room_members(st, room->room);
-        told = room->told;
 
-        if (n != told
-            && ngx_current_msec - room->told_at >= ngx_min(n, 10000) + 900)
+        if ((n != room->told
+             || room->who_told != lv_room_who_version(room->room))
+            && ngx_current_msec - room->told_at
+               >= ngx_live_chat_presence_ms(n, room->told))
         {
             room->presence = 1;
             ngx_live_chat_wake(room);

@@ -1,11 +1,15 @@
 /* What members say and do: checked here, before anybody else sees it. */
 
 #include "ngx_live_chat.h"
+#include "ngx_live_limit.h"
 
 
 static void ngx_live_chat_text(ngx_live_chat_member_t *m, lv_chat_msg_t *msg);
 static void ngx_live_chat_small(ngx_live_chat_member_t *m,
     lv_chat_msg_t *msg);
+static void ngx_live_chat_tell_who(ngx_live_chat_member_t *m,
+    lv_chat_msg_t *msg);
+static uint64_t ngx_live_chat_limited(ngx_live_chat_member_t *m);
 static void ngx_live_chat_moderate(ngx_live_chat_member_t *m,
     lv_chat_msg_t *msg);
 
@@ -40,6 +44,15 @@ ngx_live_chat_said(ngx_live_chat_member_t *m, u_char *p, size_t len)
 
     if (rc != LV_CHAT_VALID) {
         ngx_live_count(NGX_LIVE_C_CHAT_BAD, 1);
+
+        if (!m->noted) {
+            m->noted = 1;
+            ngx_log_error(NGX_LOG_INFO, m->connection->log, 0,
+                          "live chat: a member sent what is no message: %s; "
+                          "more of it is not logged",
+                          lv_chat_result_code(rc));
+        }
+
         ngx_live_chat_invalid(m, rc, member);
         return;
     }
@@ -63,6 +76,11 @@ ngx_live_chat_said(ngx_live_chat_member_t *m, u_char *p, size_t len)
         }
 
         ngx_live_chat_send(m, j);
+        return;
+    }
+
+    if (msg.type == LV_CHAT_WHO) {
+        ngx_live_chat_tell_who(m, &msg);
         return;
     }
 
@@ -91,6 +109,41 @@ ngx_live_chat_said(ngx_live_chat_member_t *m, u_char *p, size_t len)
         ngx_live_chat_moderate(m, &msg);
         break;
     }
+}
+
+
+/* ---- who is here --------------------------------------------------------- */
+
+static void
+ngx_live_chat_tell_who(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
+{
+    uint64_t     retry;
+    lv_json_t   *j;
+    lv_store_t  *st;
+
+    st = ngx_live_store();
+    retry = ngx_live_chat_limited(m);
+
+    if (retry) {
+        ngx_live_count(NGX_LIVE_C_CHAT_LIMITED, 1);
+        ngx_live_chat_error(m, msg, "rate_limited", "You ask too often.",
+                            retry);
+        return;
+    }
+
+    if (st == NULL) {
+        return;
+    }
+
+    j = ngx_live_chat_json("who");
+
+    if (msg->has & LV_CHAT_HAS_REF) {
+        lv_json_utf8(j, "ref", msg->ref);
+    }
+
+    lv_json_int(j, "members", lv_room_members(st, m->room->room));
+    ngx_live_chat_who_json(j, m->room, st, NGX_LIVE_CHAT_NAMES_MAX);
+    ngx_live_chat_send(m, j);
 }
 
 
@@ -154,6 +207,70 @@ ngx_live_chat_limited(ngx_live_chat_member_t *m)
     m->said_level += 1000;
 
     return 0;
+}
+
+
+static const lv_room_rate_t *
+ngx_live_chat_rate_of(ngx_live_chat_member_t *m, const lv_room_rate_t *rate,
+    const lv_room_rate_t *def)
+{
+    static const lv_room_rate_t  off;
+
+    if (rate->rate != NGX_LIVE_CHAT_UNSET) {
+        return rate;
+    }
+
+    return m->conf->rate ? def : &off;
+}
+
+
+/* May one more be said, by it, from its address, in its room? Tells it if
+ * not. */
+static ngx_uint_t
+ngx_live_chat_fast(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
+{
+    size_t       len;
+    u_char      *ip;
+    lv_str_t     addr;
+    uint64_t     retry;
+    lv_store_t  *st;
+    const char  *text;
+
+    static const lv_room_rate_t  of_addr = NGX_LIVE_CHAT_ADDR_RATE;
+    static const lv_room_rate_t  of_room = NGX_LIVE_CHAT_ROOM_RATE;
+
+    text = "You write too fast.";
+    retry = ngx_live_chat_limited(m);
+    st = ngx_live_store();
+
+    if (retry == 0 && st && m->role < LV_ROLE_MODERATOR) {
+        ip = ngx_live_sockaddr_ip(m->connection->sockaddr, &len);
+        addr.data = ip;
+        addr.len = ip ? len : 0;
+
+        text = "Too much comes from your address.";
+        retry = lv_room_addr_rate(st, addr,
+                                  ngx_live_chat_rate_of(m,
+                                      &m->conf->addr_rate, &of_addr),
+                                  ngx_live_now_ms());
+    }
+
+    if (retry == 0 && st && m->role < LV_ROLE_MODERATOR) {
+        text = "Too much is written here.";
+        retry = lv_room_rate(st, m->room->room, m->room->gen,
+                             ngx_live_chat_rate_of(m, &m->conf->room_rate,
+                                                   &of_room),
+                             ngx_live_now_ms());
+    }
+
+    if (retry == 0) {
+        return 0;
+    }
+
+    ngx_live_count(NGX_LIVE_C_CHAT_LIMITED, 1);
+    ngx_live_chat_error(m, msg, "rate_limited", text, retry);
+
+    return 1;
 }
 
 
@@ -258,12 +375,7 @@ ngx_live_chat_text(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
         return;
     }
 
-    retry = ngx_live_chat_limited(m);
-
-    if (retry) {
-        ngx_live_count(NGX_LIVE_C_CHAT_LIMITED, 1);
-        ngx_live_chat_error(m, msg, "rate_limited",
-                            "You write too fast.", retry);
+    if (ngx_live_chat_fast(m, msg)) {
         return;
     }
 
@@ -294,7 +406,6 @@ ngx_live_chat_text(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
 static void
 ngx_live_chat_small(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
 {
-    uint64_t          retry;
     lv_room_entry_t   e;
 
     if (!ngx_live_chat_may(m, msg)) {
@@ -309,12 +420,7 @@ ngx_live_chat_small(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
         return;
     }
 
-    retry = ngx_live_chat_limited(m);
-
-    if (retry) {
-        ngx_live_count(NGX_LIVE_C_CHAT_LIMITED, 1);
-        ngx_live_chat_error(m, msg, "rate_limited", "You do that too often.",
-                            retry);
+    if (ngx_live_chat_fast(m, msg)) {
         return;
     }
 
@@ -516,8 +622,7 @@ ngx_live_chat_moderate(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
     }
 
     if (msg->type != LV_CHAT_PIN && msg->type != LV_CHAT_UNBAN
-        && lv_room_role(ngx_live_store(), m->room->room, m->room->gen,
-                        msg->user)
+        && ngx_live_chat_role(m->room, ngx_live_store(), msg->user)
            >= m->role)
     {
         ngx_live_chat_error(m, msg, "not_allowed",

@@ -158,6 +158,7 @@ ngx_live_sync_item(lv_store_t *st, json_t *item)
         ngx_live_sync_blob(st, room, gen, LV_ROOM_BLOB_WORDS, NULL);
         ngx_live_sync_blob(st, room, gen, LV_ROOM_BLOB_PINNED, NULL);
         (void) lv_room_bans_put(st, room, gen, NULL, 0, ngx_live_now_ms());
+        lv_room_settle(st, room, gen);
         return;
     }
 
@@ -182,6 +183,8 @@ ngx_live_sync_item(lv_store_t *st, json_t *item)
     if (json_is_array(json_object_get(item, "bans"))) {
         ngx_live_sync_bans(st, room, gen, json_object_get(item, "bans"));
     }
+
+    lv_room_settle(st, room, gen);
 }
 
 

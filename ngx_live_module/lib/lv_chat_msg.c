@@ -57,6 +57,7 @@ static const struct {
     { "unban", HAS(USER), HAS(REF) },
     { "pin", HAS(ID), HAS(REF) },
     { "ping", 0, HAS(REF) },
+    { "who", 0, HAS(REF) },
 };
 
 typedef struct {

@@ -20,6 +20,7 @@
  *   unban      user
  *   pin        id | null                                   null: unpin
  *   ping                                                   answered by a pong
+ *   who                                                    who is here
  *
  * Ids, offset and epoch are 64-bit numbers as decimal strings ("0" is none of
  * an id, but an offset). choice, seconds: whole numbers. Each but the hello may
@@ -70,6 +71,7 @@ typedef enum {
     LV_CHAT_UNBAN,
     LV_CHAT_PIN,
     LV_CHAT_PING,
+    LV_CHAT_WHO,
     LV_CHAT_TYPES
 } lv_chat_type_e;
 

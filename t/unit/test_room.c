@@ -184,7 +184,7 @@ test_log(void)
 
     memset(&e, 0, sizeof(e));
     e.kind = LV_ROOM_CLEAR;
-    e.subject = str("1701");
+    e.subject = str("17");
     from = 1;
     ok(lv_room_append(st, room, gen, NOW, &e) == LV_OK
        && lv_room_read(st, room, gen, &from, buf, sizeof(buf), &len) == LV_OK,
