@@ -138,6 +138,7 @@ sub objects {
     return <<"EOQ";
 DELETE FROM reports;
 DELETE FROM follows;
+DELETE FROM subscriptions;
 DELETE FROM blocks;
 DELETE FROM login_failures;
 DELETE FROM live_streams;

@@ -49,11 +49,13 @@ my $id = $user{owner}->post('/streams', { title => 'Show' })->json->{id};
 $user{owner}->put("/streams/$id/members/" . $user{moder}->id,
     { role => 'moderator' });
 
+my %token;
+
 sub enter {
     my ($who) = @_;
-    my $token = $user{$who}->post("/streams/$id/token")->json->{token};
+    $token{$who} //= $user{$who}->post("/streams/$id/token")->json->{token};
     return Live::WebSocket->connect($ng->port('http'), "/chat/$id",
-        token => $token);
+        token => $token{$who});
 }
 
 sub kept {
@@ -146,6 +148,16 @@ $ann->send({ type => 'vote', poll => $poll, choice => 0 });
 ok(wait_for(sub { kept("kind = 'vote'") == 3 }, 10, 'the votes'), 'is voted');
 is_deeply($user{ann}->get("/streams/$id/polls/$poll")->json->{tally},
     [ 0, 2 ], '... once by each');
+ok(wait_for(sub {
+    my $e = $ann->message(type => 'poll', -wait => 1);
+    return $e && "@{ $e->{poll}{tally} }" eq '0 2';
+}, 10, 'the tally'), '... and the room sees how it stands');
+ok(wait_for(sub {
+    my $ws = enter('owner');
+    my $open = $ws->hello->{poll};
+    $ws->drop;
+    return $open && $open->{id} eq $poll && "@{ $open->{tally} }" eq '0 2';
+}, 10, 'the hello'), '... and who comes');
 
 # ---- decided in the room
 
@@ -155,10 +167,25 @@ ok(wait_for(sub { $cp->sql("SELECT count(*) FROM chat_bans WHERE value = '"
     . $user{ben}->id . "'") == 1 }, 10, 'the ban'), 'a ban in the room is'
     . ' known to the control plane');
 $moder->send({ type => 'ban', user => $user{owner}->id });
-ok(wait_for(sub { kept("kind = 'ban'") == 2 }, 10, 'the second'),
-    'one of the owner arrives');
-is($cp->sql("SELECT count(*) FROM chat_bans WHERE value = '"
-    . $user{owner}->id . "'"), 0, '... and is not kept');
+is($moder->message(type => 'error')->{code}, 'not_allowed',
+    'not of the owner, who has not said a word here');
+
+# ---- a room that nobody was in
+
+my $other = $user{owner}->post('/streams', { title => 'Other' })->json->{id};
+$user{owner}->post("/streams/$other/moderation/bans",
+    { user => $user{ben}->id });
+my $first = Live::WebSocket->open($ng->port('http'), "/chat/$other");
+$first->raw(join '', map { $first->bytes(data => $_) }
+    JSON::PP::encode_json({ type => 'hello', token =>
+        $user{ben}->post("/streams/$other/token")->json->{token} }),
+    '{"type":"message","text":"before the bans"}');
+is($first->message(type => 'error')->{code}, 'banned',
+    'its bans are there before the first one may write');
+my $second = Live::WebSocket->connect($ng->port('http'), "/chat/$other",
+    token => $user{owner}->post("/streams/$other/token")->json->{token});
+is(scalar @{ $second->hello->{messages} }, 0, '... and nothing was said');
+$_->drop for $first, $second;
 
 # ---- nobody to tell
 
@@ -200,6 +227,14 @@ is($cp->sql("SELECT count(DISTINCT message_text) FROM chat_messages"
 $cp->sql('DELETE FROM users WHERE id = ' . $user{ann}->id);
 is(kept("message_text LIKE 'nr %' OR name = 'ann' OR user_id = "
     . $user{ann}->id), 0, 'of who is erased nothing stays');
+ok(wait_for(sub {
+    my $ws = enter('moder');
+    my @left = grep { ($_->{user} // '') eq $user{ann}->id
+        || ($_->{name} // '') eq 'ann' || ($_->{text} // '') =~ /^nr / }
+        @{ $ws->hello->{messages} };
+    $ws->drop;
+    return !@left;
+}, 10, 'the room'), '... nor in the room');
 
 $ng->stop;
 $cp->finish;

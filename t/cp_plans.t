@@ -29,7 +29,7 @@ my $large = qr/(?:users|sessions|session_tokens|api_tokens|follows|blocks
     |streams|stream_\w+|broadcasts|live_streams|reports|playback_sessions
     |audit_log_$month|chat_messages_$day|chat_(?:rooms|words|bans|notes|flags
     |polls|votes|questions|upvotes|likes|like_counts|reactions)
-    |login_failures|idempotency_keys|webhooks
+    |login_failures|subscriptions|chat_reviews|idempotency_keys|webhooks
     |webhook_deliveries)/x;
 
 $cp->sql(<<'EOS');
@@ -39,6 +39,9 @@ INSERT INTO follows (follower_id, user_id)
     SELECT 1001 + i % 9999, 1001 + (i * 7) % 10000
     FROM generate_series(1, 20000) i
     WHERE 1001 + i % 9999 <> 1001 + (i * 7) % 10000 ON CONFLICT DO NOTHING;
+INSERT INTO subscriptions (user_id, subscriber_id, until)
+    SELECT user_id, follower_id, CASE WHEN follower_id % 3 = 0
+        THEN now() + interval '1 day' END FROM follows;
 INSERT INTO blocks (user_id, blocked_id)
     SELECT i, i + 1 FROM generate_series(1001, 10999) i;
 INSERT INTO sessions (user_id, expires_at) SELECT 1001 + i % 10000,
@@ -109,10 +112,14 @@ INSERT INTO chat_messages (stream_id, id, kind, user_id, subject,
         1001 + i % 10000, (1001 + i % 10000)::text, 'hello', now(),
         CASE WHEN i % 100 = 0 THEN 'held' ELSE 'ok' END
     FROM generate_series(1, 50000) i;
+DELETE FROM chat_rooms;
 INSERT INTO chat_rooms (stream_id, version, keep_days)
     SELECT 'seed' || i, i, CASE WHEN i % 1000 = 0 THEN 3 END
     FROM generate_series(1, 20000) i;
 UPDATE counters SET value = 20000 WHERE name = 'chat_rooms';
+INSERT INTO chat_reviews (stream_id, url, on_timeout, sealed)
+    SELECT 'seed' || i, 'https://example.org/', 'deny', 'v1.k1.x'
+    FROM generate_series(1, 20000) i;
 INSERT INTO chat_words (list, word, kind, action)
     SELECT 's:seed' || i % 200, 'word' || i, 'exact', 'block'
     FROM generate_series(1, 20000) i;

@@ -53,7 +53,10 @@ static const db_query_t  q_chat_writer = {
     "  AND f.user_id = (SELECT s.user_id FROM streams s WHERE s.id = $1)),"
     " EXISTS (SELECT FROM chat_bans b WHERE b.stream_id = $1"
     "  AND b.kind = 'sub' AND b.value = $2 AND NOT b.shadow"
-    "  AND (b.until IS NULL OR b.until > now()))"
+    "  AND (b.until IS NULL OR b.until > now())),"
+    " EXISTS (SELECT FROM subscriptions x WHERE x.subscriber_id = u.id"
+    "  AND x.user_id = (SELECT s.user_id FROM streams s WHERE s.id = $1)"
+    "  AND (x.until IS NULL OR x.until > now()))"
     " FROM users u WHERE u.id = $2::text::bigint",
     2
 };
@@ -162,7 +165,7 @@ history_get(request_t *r)
 
 
 static const char *
-chat_role(request_t *r, const stream_t *stream, bool follows)
+chat_role(request_t *r, const stream_t *stream, bool follows, bool subscribes)
 {
     if (stream->rank == RANK_ADMIN || r->caller.role >= ROLE_MODERATOR) {
         return "moderator";
@@ -183,7 +186,7 @@ chat_role(request_t *r, const stream_t *stream, bool follows)
         return "vip";
     }
 
-    return follows ? "follower" : "viewer";
+    return subscribes ? "subscriber" : follows ? "follower" : "viewer";
 }
 
 
@@ -217,7 +220,7 @@ chat_post(request_t *r)
 
     name = db_text(res, 0, 0);
     said.stream = stream.id;
-    said.role = chat_role(r, &stream, db_bool(res, 0, 1));
+    said.role = chat_role(r, &stream, db_bool(res, 0, 1), db_bool(res, 0, 3));
     said.text = body_text(r->body, "text");
 
     rc = chat_rules(r, &said);

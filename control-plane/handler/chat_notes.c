@@ -200,8 +200,13 @@ note_delete(request_t *r)
         return problem_db(r);
     }
 
-    return db_affected(res) > 0 ? respond_empty(r)
-           : problem(r, 404, "not-found", "There is no such note.");
+    if (db_affected(res) == 0) {
+        return problem(r, 404, "not-found", "There is no such note.");
+    }
+
+    return audit(r, "chat.note.delete", "chat", stream.id,
+                 json_pack("{s:s}", "user", request_param(r, "user"))) == 0
+           ? respond_empty(r) : problem_db(r);
 }
 
 

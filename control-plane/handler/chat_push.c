@@ -18,6 +18,7 @@ static const char *const  push_data[] = {
 
 /*
  * A batch, each row once however often it comes; of streams that are there.
+ * What somebody said who has been erased meanwhile comes without him.
  * What is no plain message is given back by kind: what it means is carried
  * out once, too.
  */
@@ -26,14 +27,18 @@ static const db_query_t  q_chat_push = {
     "WITH i AS (INSERT INTO chat_messages (stream_id, id, kind, user_id,"
     "  subject, name, message_text, \"timestamp\", media_ms, reply_to, target,"
     "  status, data, node_id)"
-    " SELECT e.stream, e.id, e.kind, e.uid, e.subject, left(e.name, 64),"
-    "  e.text, to_timestamp(e.time_ms / 1000.0), e.media_ms, e.reply_to,"
-    "  e.target, e.status, e.data, $2"
+    " SELECT e.stream, e.id, e.kind, u.id,"
+    "  CASE WHEN e.uid IS NULL OR u.id IS NOT NULL THEN e.subject END,"
+    "  CASE WHEN e.uid IS NULL OR u.id IS NOT NULL THEN left(e.name, 64) END,"
+    "  CASE WHEN e.uid IS NULL OR u.id IS NOT NULL THEN e.text END,"
+    "  to_timestamp(e.time_ms / 1000.0), e.media_ms, e.reply_to,"
+    "  e.target, CASE WHEN e.uid IS NULL OR u.id IS NOT NULL THEN e.status"
+    "   ELSE 'deleted' END, e.data, $2"
     " FROM jsonb_to_recordset($1::jsonb) AS e(stream text, id bigint,"
     "  kind text, uid bigint, subject text, name text, text text,"
     "  time_ms bigint, media_ms bigint, reply_to bigint, target bigint,"
     "  status text, data jsonb)"
-    " JOIN streams s ON s.id = e.stream"
+    " JOIN streams s ON s.id = e.stream LEFT JOIN users u ON u.id = e.uid"
     " ON CONFLICT DO NOTHING"
     " RETURNING stream_id, id, kind, user_id, subject, name, message_text,"
     "  \"timestamp\" AS at, target, data, status)"
@@ -100,10 +105,12 @@ static const db_query_t  q_push_reaction = {
 };
 DB_REGISTER(q_push_reaction);
 
-/* The first vote counts, if the poll was open then. */
+/* The first vote counts, if the poll was open then. A batch of votes is one
+ * update of the tally, for who is in the room and who comes. */
 static const db_query_t  q_push_vote = {
     "chat_push_vote",
-    "INSERT INTO chat_votes (poll_id, subject, name, choice, created_at)"
+    "WITH v AS (INSERT INTO chat_votes"
+    "  (poll_id, subject, name, choice, created_at)"
     " SELECT p.id, e.subject, e.name, (e.data ->> 'choice')::integer, e.at"
     " FROM " PUSH_ROWS
     " JOIN chat_polls p ON p.id = (e.data ->> 'poll')::bigint"
@@ -111,10 +118,19 @@ static const db_query_t  q_push_vote = {
     " WHERE e.subject IS NOT NULL"
     "  AND e.at <= coalesce(p.closed_at, 'infinity')"
     "  AND (e.data ->> 'choice')::integer < jsonb_array_length(p.choices)"
-    " ORDER BY e.id ON CONFLICT DO NOTHING",
+    " ORDER BY e.id ON CONFLICT DO NOTHING RETURNING poll_id)"
+    " SELECT DISTINCT p.stream_id, p.id FROM chat_polls p JOIN v"
+    "  ON v.poll_id = p.id WHERE p.closed_at IS NULL ORDER BY 1",
     1
 };
 DB_REGISTER(q_push_vote);
+
+static const db_query_t  q_push_tally = {
+    "chat_push_tally",
+    "SELECT chat_poll_json(p) FROM chat_polls p WHERE p.id = $1::bigint",
+    1
+};
+DB_REGISTER(q_push_tally);
 
 static const db_query_t  q_push_flag = {
     "chat_push_flag",
@@ -386,13 +402,39 @@ push_row(request_t *r, json_t *item)
 }
 
 
+/* How a poll stands: to the rooms. */
+static int
+push_tallies(request_t *r, db_result_t *polls)
+{
+    int           i;
+    db_result_t  *res;
+
+    for (i = 0; i < db_rows(polls); i++) {
+        res = db_run(r->db, &q_push_tally, db_text(polls, i, 1));
+
+        if (res == NULL
+            || chat_command(r, db_text(polls, i, 0), "poll",
+                            json_pack("{s:o}", "poll",
+                                      json_loads(db_text(res, 0, 0), 0, NULL)))
+                   != 0
+            || chat_touch(r, db_text(polls, i, 0), 0) != 0)
+        {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* In the order of push_kinds: questions before their upvotes, bans before
  * unbans. */
 static int
 push_effects(request_t *r, db_result_t *res)
 {
-    int          i;
-    const char  *rows;
+    int           i;
+    const char   *rows;
+    db_result_t  *done;
 
     for (size_t k = 0; k < PUSH_KINDS; k++) {
 
@@ -408,8 +450,12 @@ push_effects(request_t *r, db_result_t *res)
 
         rows = db_text(res, i, 1);
 
-        if ((push_kinds[k].query != NULL
-             && db_run(r->db, push_kinds[k].query, rows) == NULL)
+        done = push_kinds[k].query != NULL
+               ? db_run(r->db, push_kinds[k].query, rows) : res;
+
+        if (done == NULL
+            || (push_kinds[k].query == &q_push_vote
+                && push_tallies(r, done) != 0)
             || (push_kinds[k].moderation
                 && db_run(r->db, &q_push_audit, rows) == NULL))
         {

@@ -53,32 +53,40 @@ static const db_query_t  q_chat_rooms = {
 };
 DB_REGISTER(q_chat_rooms);
 
-/* $1 the room, $2 the version that the node has. */
+/* $1 the room, $2 the version that the node has. A room that nobody ever
+ * changed anything of has no row, but an owner; its words and bans are none.
+ * The review's secret is sealed: chat_room_item(). */
 static const db_query_t  q_chat_room = {
     "chat_room",
     "SELECT CASE WHEN c.gone THEN"
-    "  jsonb_build_object('stream', c.stream_id, 'gone', true)"
-    " ELSE jsonb_build_object('stream', c.stream_id,"
-    "  'settings', c.settings, 'pinned', c.pinned_json,"
+    "  jsonb_build_object('stream', x.room, 'gone', true)"
+    " ELSE jsonb_build_object('stream', x.room,"
+    "  'settings', coalesce(c.settings, '{}') || jsonb_strip_nulls("
+    "   jsonb_build_object('staff', nullif(chat_staff(x.room), '[]'),"
+    "    'review', (SELECT jsonb_build_object('url', v.url, 'on_timeout',"
+    "     v.on_timeout, 'sealed', v.sealed) FROM chat_reviews v"
+    "     WHERE v.stream_id = x.room))),"
+    "  'pinned', c.pinned_json,"
     "  'poll', (SELECT chat_poll_json(p) FROM chat_polls p"
-    "   WHERE p.stream_id = c.stream_id AND p.closed_at IS NULL))"
+    "   WHERE p.stream_id = x.room AND p.closed_at IS NULL))"
     " || CASE WHEN c.words_version <= $2::bigint THEN '{}'"
     "  ELSE jsonb_build_object('words', jsonb_build_object("
-    "   'version', c.words_version, 'list', coalesce((SELECT"
+    "   'version', coalesce(c.words_version, 0), 'list', coalesce((SELECT"
     "    jsonb_agg(jsonb_build_object('word', w.word, 'kind', w.kind,"
     "     'action', w.action)) FROM chat_words w WHERE w.list = ANY ("
-    "     CASE WHEN c.stream_id = '*' THEN ARRAY['*'] ELSE"
-    "     ARRAY['s:' || c.stream_id, 'u:' || (SELECT s.user_id"
-    "      FROM streams s WHERE s.id = c.stream_id)] END)), '[]'))) END"
+    "     CASE WHEN x.room = '*' THEN ARRAY['*'] ELSE"
+    "     ARRAY['s:' || x.room, 'u:' || (SELECT s.user_id"
+    "      FROM streams s WHERE s.id = x.room)] END)), '[]'))) END"
     " || CASE WHEN c.bans_version <= $2::bigint THEN '{}'"
     "  ELSE jsonb_build_object('bans', coalesce((SELECT"
     "   jsonb_agg(jsonb_build_object('kind', b.kind, 'value', b.value,"
     "    'shadow', b.shadow, 'until',"
     "    coalesce(ceil(extract(epoch FROM b.until))::bigint, 0)))"
-    "   FROM (SELECT * FROM chat_bans b WHERE b.stream_id = c.stream_id"
+    "   FROM (SELECT * FROM chat_bans b WHERE b.stream_id = x.room"
     "    AND (b.until IS NULL OR b.until > now()) ORDER BY b.id DESC"
     "    LIMIT " CHAT_BANS_MAX_TEXT ") b), '[]')) END END"
-    " FROM chat_rooms c WHERE c.stream_id = $1",
+    " FROM (SELECT $1::text AS room) x"
+    " LEFT JOIN chat_rooms c ON c.stream_id = x.room",
     2
 };
 DB_REGISTER(q_chat_room);
@@ -168,6 +176,7 @@ problem_no_message(request_t *r)
 static int64_t
 chat_room_item(request_t *r, json_t *items, const char *stream, int64_t known)
 {
+    json_t       *item;
     db_result_t  *res;
 
     res = db_run(r->db, &q_chat_room, stream, node_number(r, known));
@@ -176,15 +185,9 @@ chat_room_item(request_t *r, json_t *items, const char *stream, int64_t known)
         return -1;
     }
 
-    if (db_rows(res) == 0) {
-        /* nobody ever changed anything */
-        json_array_append_new(items, json_pack("{s:s,s:{},s:n,s:n,"
-            "s:{s:i,s:[]},s:[]}", "stream", stream, "settings", "pinned",
-            "poll", "words", "version", 0, "list", "bans"));
-        return 100;
-    }
-
-    json_array_append_new(items, json_loads(db_text(res, 0, 0), 0, NULL));
+    item = json_loads(db_text(res, 0, 0), 0, NULL);
+    chat_review_open(r, stream, json_object_get(item, "settings"));
+    json_array_append_new(items, item);
 
     return (int64_t) strlen(db_text(res, 0, 0));
 }

@@ -53,6 +53,10 @@ int problem_no_message(request_t *r);
  */
 int chat_rooms_answer(request_t *r, json_t *answer, json_t *seen);
 
+/* handler/chat_review.c: puts the secret of settings.review into the place of
+ * its sealed form, for nodes; one that does not open takes the review away. */
+void chat_review_open(request_t *r, const char *stream, json_t *settings);
+
 /* handler/chat_push.c: POST /internal/chat */
 int chat_push_post(request_t *r);
 

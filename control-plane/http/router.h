@@ -53,6 +53,7 @@ extern const route_t  routes_auth[], routes_users[], routes_streams[],
                       routes_account[], routes_chat[],
                       routes_chat_moderation[], routes_chat_bans[],
                       routes_chat_words[], routes_chat_notes[],
+                      routes_chat_review[], routes_subscriptions[],
                       routes_chat_polls[];
 
 #define ROUTES_MAX    255

@@ -47,6 +47,15 @@ static const db_query_t  accounts_api_tokens_sql = {
 };
 DB_REGISTER(accounts_api_tokens_sql);
 
+static const db_query_t  accounts_subscriptions_sql = {
+    "accounts_subscriptions",
+    "DELETE FROM subscriptions WHERE (user_id, subscriber_id) IN ("
+    " SELECT user_id, subscriber_id FROM subscriptions"
+    "  WHERE until < now() ORDER BY until LIMIT " BATCH ")",
+    0
+};
+DB_REGISTER(accounts_subscriptions_sql);
+
 
 void
 accounts_jobs(struct app_s *app)
@@ -62,5 +71,6 @@ accounts_retention(struct app_s *app, db_t *db)
                    || db_run(db, &accounts_sessions_sql) == NULL
                    || db_run(db, &accounts_session_tokens_sql) == NULL
                    || db_run(db, &accounts_api_tokens_sql) == NULL
+                   || db_run(db, &accounts_subscriptions_sql) == NULL
                ? -1 : 0;
 }

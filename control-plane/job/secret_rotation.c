@@ -52,6 +52,17 @@ static const db_query_t  q_rotation_webhooks_set = {
 };
 DB_REGISTER(q_rotation_webhooks_set);
 
+static const db_query_t  q_rotation_reviews = {
+    "rotation_reviews", ROTATION_SELECT("chat_reviews", "stream_id"), 1
+};
+DB_REGISTER(q_rotation_reviews);
+
+static const db_query_t  q_rotation_reviews_set = {
+    "rotation_reviews_set",
+    ROTATION_UPDATE("chat_reviews", "stream_id", "text"), 3
+};
+DB_REGISTER(q_rotation_reviews_set);
+
 /* Every sealed column. */
 static const struct {
     const char        *place;       /* crypt.h: "table.column" */
@@ -60,6 +71,7 @@ static const struct {
 } rotation_columns[] = {
     { "signing_keys.sealed", &q_rotation_keys, &q_rotation_keys_set },
     { "webhooks.sealed", &q_rotation_webhooks, &q_rotation_webhooks_set },
+    { "chat_reviews.sealed", &q_rotation_reviews, &q_rotation_reviews_set },
 };
 
 #define ROTATION_COLUMNS                                                      \

@@ -44,6 +44,12 @@ ngx_live_chat_command(lv_store_t *st, json_t *command)
     op = json_string_value(json_object_get(command, "op"));
     id = ngx_live_chat_member_str(command, "stream");
 
+    if (op != NULL && ngx_strcmp(op, "erase") == 0) {
+        (void) lv_rooms_erase(st, ngx_live_chat_member_str(command,
+                                                           "target_user"));
+        return NGX_OK;
+    }
+
     if (op == NULL || id.len == 0) {
         return NGX_ERROR;
     }

@@ -372,7 +372,7 @@ void lv_room_settle(lv_store_t *st, lv_room_t *room, uint32_t gen);
 bool lv_room_settled(lv_room_t *room);
 
 
-/* ---- rates ---------------------------------------------------------------- */
+/* ---- rates --------------------------------------------------------------- */
 
 /* A bucket: so many thousandths of a message a second run out of it. */
 typedef struct {
