@@ -78,10 +78,9 @@ part_target(int64_t len, int64_t jitter, const lv_pack_track_t *a, bool *fits)
              / (LV_PACK_HZ * step);
     audio_us = (frames * step * 1000000 + rate - 1) / rate;
 
-    /* few and long frames: one that is slewed has to fit as well */
-    if (frames < 7) {
-        audio_us += audio_us / 500;
-    }
+    /* slewed, they have to fit as well: else a part has a frame less, the next
+     * ones are shorter, and segments end in a crumb */
+    audio_us += audio_us / 500;
 
     if (audio_us > us) {
         us = audio_us;

@@ -13,7 +13,7 @@ run(const char *name, const sim_enc_conf_t *conf, double hours)
     sim_check_t    c;
     sim_store_t    m;
     sim_track_t   *v, *a;
-    unsigned       i;
+    unsigned       i, gop;
 
     memset(&c, 0, sizeof(c));
     sim_store(&m, 16);
@@ -53,6 +53,12 @@ run(const char *name, const sim_enc_conf_t *conf, double hours)
     ok(a->late_ms < 100, "  audio parts do not come later and later");
     ok(v->forced == 0 && v->unlisted < 10, "  segments begin with key frames, "
        "parts are listed");
+
+    /* a part more is a request more of every viewer */
+    gop = (conf->gop + c.s->timing.part_frames - 1)
+          / c.s->timing.part_frames;
+    ok(v->parts <= gop * v->segments * 1.01, "  of N frames: %u to a segment, "
+       "%.3f", gop, (double) v->parts / v->segments);
 
     lv_packager_destroy(e.p);
     err[0] = '\0';
@@ -102,6 +108,14 @@ main(void)
     run("sample clock 100 ppm slow", &conf, 1);
     conf.ppm = -100;
     run("sample clock 100 ppm fast", &conf, 1);
+
+    /* parts that are as long as whole frames of sound leave these no room to
+     * become longer */
+    conf.fps = 30;
+    conf.gop = 60;
+    run("30 fps, sample clock 100 ppm fast", &conf, 1);
+    conf.ppm = 300;
+    run("30 fps, sample clock 300 ppm slow", &conf, 1);
 
     return done_testing();
 }
