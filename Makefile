@@ -142,7 +142,7 @@ $(BUILD)/unit/replay_%: t/fuzz/%.c t/fuzz/replay.c $(BUILD)/liblive.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_WARN) $(SANITIZE) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/tools/%: t/tools/%.c $(BUILD)/liblive.a
+$(BUILD)/tools/%: t/tools/%.c $(BUILD)/liblive.a $(wildcard t/tools/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_WARN) $(SANITIZE) -o $@ $< \
 	    $(BUILD)/liblive.a $(LDLIBS) -lssl

@@ -144,6 +144,51 @@ tag_add(flv_t *f, uint8_t type, uint32_t dts, const uint8_t *data, uint32_t len,
 }
 
 
+/*
+ * A loop lasts as long as the pictures do (sound, where there are none), and
+ * sound that would run into the next one is left out: there is no seam in the
+ * time stamps.
+ */
+static void
+flv_loop(flv_t *f)
+{
+    size_t    i, n;
+    tag_t    *t;
+    uint32_t  first[32] = { 0 }, last[32] = { 0 }, count[32] = { 0 };
+    unsigned  lead;
+
+    for (i = 0; i < f->n; i++) {
+        t = &f->tags[i];
+
+        if (t->config) {
+            continue;
+        }
+
+        if (count[t->type]++ == 0) {
+            first[t->type] = t->dts;
+        }
+
+        last[t->type] = t->dts;
+    }
+
+    lead = count[9] ? 9 : 8;
+    f->loop_ms = last[lead] - first[lead];
+    f->loop_ms += count[lead] > 1
+                  ? (f->loop_ms + (count[lead] - 1) / 2) / (count[lead] - 1)
+                  : 40;
+
+    for (i = 0, n = 0; i < f->n; i++) {
+        t = &f->tags[i];
+
+        if (t->config || t->dts - first[t->type] < f->loop_ms) {
+            f->tags[n++] = *t;
+        }
+    }
+
+    f->n = n;
+}
+
+
 /* Dies when the file cannot be used. With 'stamps' every video frame has room
  * for a stamp, at tag_t.stamp. */
 static void
@@ -153,7 +198,7 @@ flv_load(flv_t *out, const char *path, size_t chunk, bool stamps)
     FILE      *f;
     size_t     i, frames = 0;
     uint8_t   *data;
-    uint32_t   len, dts, last = 0;
+    uint32_t   len, dts;
 
     f = fopen(path, "rb");
     if (f == NULL) {
@@ -194,17 +239,10 @@ flv_load(flv_t *out, const char *path, size_t chunk, bool stamps)
         }
 
         tag_add(out, data[i] & 0x1f, dts, data + i + 11, len, chunk, stamps);
-
-        if ((data[i] & 0x1f) != 18 && dts > last) {
-            last = dts;
-        }
     }
 
     free(data);
-
-    /* One loop lasts to a frame after the last; 25 fps or 21 ms audio. */
-
-    out->loop_ms = (last + 40) / 40 * 40;
+    flv_loop(out);
 
     for (i = 0; i < out->n && out->tags[i].config; i++) { /* void */ }
 
