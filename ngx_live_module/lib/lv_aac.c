@@ -203,7 +203,7 @@ lv_aac_core(lv_aac_t *a, lv_bits_t *b, const char **err)
 
 
 int
-lv_aac_config_parse(lv_aac_t *a, const uint8_t *p, size_t len,
+lv_aac_config_bits(lv_aac_t *a, const uint8_t *p, size_t len, size_t *bits,
     const char **err)
 {
     bool       ps;
@@ -240,8 +240,14 @@ lv_aac_config_parse(lv_aac_t *a, const uint8_t *p, size_t len,
         return LV_ERROR;
     }
 
+    *bits = b.pos;
+
     if (!a->sbr && a->object_type == LV_AOT_LC) {
         lv_aac_sync_extension(a, &b);
+
+        if (a->sbr) {
+            *bits = b.pos;
+        }
     }
 
     if (a->core_rate < 7000 || a->core_rate > 192000
@@ -266,6 +272,16 @@ lv_aac_config_parse(lv_aac_t *a, const uint8_t *p, size_t len,
     }
 
     return LV_OK;
+}
+
+
+int
+lv_aac_config_parse(lv_aac_t *a, const uint8_t *p, size_t len,
+    const char **err)
+{
+    size_t  bits;
+
+    return lv_aac_config_bits(a, p, len, &bits, err);
 }
 
 

@@ -37,6 +37,10 @@ typedef struct {
 int lv_aac_config_parse(lv_aac_t *a, const uint8_t *p, size_t len,
     const char **err);
 
+/* The same; *bits is how long it is, for where other things follow it. */
+int lv_aac_config_bits(lv_aac_t *a, const uint8_t *p, size_t len,
+    size_t *bits, const char **err);
+
 /* RFC 6381: "mp4a.40.2", ".5" SBR, ".29" PS. `out` has 12 bytes. */
 void lv_aac_codec_string(const lv_aac_t *a, char *out);
 

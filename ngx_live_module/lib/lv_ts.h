@@ -163,9 +163,19 @@ typedef struct {
     uint64_t  jumps;
 } lv_ts_stat_t;
 
+/* The program that is taken. */
+typedef struct {
+    bool         chosen;
+    uint16_t     number;
+    unsigned     videos, audios;     /* that are used */
+    const char  *refused_video;      /* a video stream in it that cannot be
+                                        carried; NULL: none */
+    const char  *refused;            /* likewise, of any kind */
+} lv_ts_program_info_t;
+
 typedef struct lv_ts_s  lv_ts_t;
 
-/* conf NULL: zeros. About 8 KiB, and 16 KiB at most for each elementary
+/* conf NULL: zeros. About 20 KiB, and 17 KiB at most for each elementary
  * stream in use. NULL: no memory. */
 lv_ts_t *lv_ts_create(const lv_ts_conf_t *conf, const lv_ts_sink_t *sink,
     void *ctx);
@@ -178,5 +188,8 @@ int lv_ts_flush(lv_ts_t *ts);
 void lv_ts_abort(lv_ts_t *ts);
 
 const lv_ts_stat_t *lv_ts_stat(const lv_ts_t *ts);
+void lv_ts_program_info(const lv_ts_t *ts, lv_ts_program_info_t *info);
+/* The CRC of sections: 0 over a whole one. */
+uint32_t lv_ts_crc32(const uint8_t *p, size_t n);
 
 #endif
