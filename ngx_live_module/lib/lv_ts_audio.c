@@ -184,6 +184,32 @@ lv_ts_audio_sure(lv_ts_audio_t *a, lv_ts_codec_t codec, uint32_t at,
 }
 
 
+/* Some say ADTS and send LATM, or the other way round. */
+static int
+lv_ts_audio_other(lv_ts_audio_t *a, lv_ts_audio_head_t *h, const uint8_t *p,
+    size_t n)
+{
+    int             rc;
+    const char     *err;
+    lv_ts_codec_t   other;
+
+    if (a->codec != LV_TS_AAC && a->codec != LV_TS_LATM) {
+        return LV_DECLINED;
+    }
+
+    other = a->codec == LV_TS_AAC ? LV_TS_LATM : LV_TS_AAC;
+    rc = lv_ts_audio_head(a, other, h, p, n, &err);
+
+    if (rc != LV_OK) {
+        return LV_DECLINED;
+    }
+
+    a->codec = other;
+
+    return LV_OK;
+}
+
+
 /* Takes one frame, or a byte that begins none, from buf + at; returns how many
  * bytes, 0: more are needed. */
 static uint32_t
@@ -197,10 +223,15 @@ lv_ts_audio_next(lv_ts_t *ts, lv_ts_stream_t *s, uint32_t at)
     lv_ts_audio_head_t   h;
 
     a = s->audio;
-    codec = s->item.codec;
     n = a->len - at;
 
-    rc = lv_ts_audio_head(a, codec, &h, a->buf + at, n, &err);
+    rc = lv_ts_audio_head(a, a->codec, &h, a->buf + at, n, &err);
+
+    if (rc == LV_DECLINED && !a->configured && (int32_t) at == a->start) {
+        rc = lv_ts_audio_other(a, &h, a->buf + at, n);
+    }
+
+    codec = a->codec;
 
     if (rc == LV_OK && h.len > sizeof(a->buf) - LV_TS_HEAD_MAX) {
         rc = LV_DECLINED;

@@ -170,6 +170,8 @@ typedef struct {
     bool               lost;         /* nothing before the next PES packet */
     bool               useless;      /* it cannot be carried */
     uint8_t            channels;     /* Opus */
+    lv_ts_codec_t      codec;        /* some say ADTS and send LATM, or the
+                                        other way round */
     lv_ts_stamp_t      stamp;        /* of the last PES packet … */
     int32_t            start;        /* … that began here in buf; -1: before */
     bool               last;         /* next_pts is valid */

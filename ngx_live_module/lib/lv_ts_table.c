@@ -372,6 +372,7 @@ lv_ts_stream_alloc(lv_ts_stream_t *s)
         }
 
         s->audio->channels = s->item.channels;
+        s->audio->codec = c;
         return true;
     }
 
