@@ -526,3 +526,14 @@ lv_amf0_put_end(lv_amf0_writer_t *w)
         w->p = lv_put24(w->p, AMF0_OBJECT_END);
     }
 }
+
+
+void
+lv_amf0_put_array(lv_amf0_writer_t *w, uint32_t n)
+{
+    amf0_put_marker(w, LV_AMF0_STRICT_ARRAY);
+
+    if (amf0_room(w, 4)) {
+        w->p = lv_put32(w->p, n);
+    }
+}

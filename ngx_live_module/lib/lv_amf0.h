@@ -108,5 +108,7 @@ void lv_amf0_put_undefined(lv_amf0_writer_t *w);
 void lv_amf0_put_object(lv_amf0_writer_t *w);
 void lv_amf0_put_key(lv_amf0_writer_t *w, const char *key);
 void lv_amf0_put_end(lv_amf0_writer_t *w);
+/* a strict array: exactly so many values follow, there is no end */
+void lv_amf0_put_array(lv_amf0_writer_t *w, uint32_t n);
 
 #endif

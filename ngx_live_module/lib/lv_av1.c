@@ -293,7 +293,7 @@ lv_av1_config_set(lv_av1_config_t *c, const uint8_t *p, size_t len)
     memcpy(d, p, len);
     made.len = (uint16_t) (d + len - made.data);
 
-    if (lv_av1_config_equal(c, &made)) {
+    if (lv_nal_config_equal(c, &made)) {
         return LV_DECLINED;
     }
 

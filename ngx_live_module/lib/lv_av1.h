@@ -12,6 +12,7 @@
 #define LV_AV1_H
 
 #include "lv_base.h"
+#include "lv_nal.h"
 
 #define LV_AV1_CONFIG_MAX    256     /* a record that is kept */
 #define LV_AV1_SEQUENCE_MAX  (LV_AV1_CONFIG_MAX - 4 - 3)   /* its payload */
@@ -48,10 +49,7 @@ typedef struct {
 
 /* The record in normal form: what the sequence header says, and that header as
  * the only OBU, with a size. Equal content gives equal bytes. */
-typedef struct {
-    uint16_t  len;               /* 0: none */
-    uint8_t   data[LV_AV1_CONFIG_MAX];
-} lv_av1_config_t;
+typedef lv_nal_config_t  lv_av1_config_t;
 
 typedef struct {
     uint8_t   type;
@@ -76,13 +74,15 @@ int lv_av1_config_set(lv_av1_config_t *c, const uint8_t *p, size_t len);
 int lv_av1_config_read(lv_av1_config_t *c, const uint8_t *p, size_t len,
     const char **err);
 
-/* What the record's sequence header says. */
+/* What the record's sequence header says, and that OBU itself. */
 int lv_av1_config_sequence(const lv_av1_config_t *c, lv_av1_sequence_t *s);
 
-static inline bool
-lv_av1_config_equal(const lv_av1_config_t *a, const lv_av1_config_t *b)
+static inline const uint8_t *
+lv_av1_config_obu(const lv_av1_config_t *c, size_t *len)
 {
-    return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+    *len = c->len - 4u;
+
+    return c->data + 4;
 }
 
 /* Does the frame begin decoding anew? `byte` is the first one of the payload

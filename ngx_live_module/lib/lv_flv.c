@@ -9,15 +9,22 @@ void
 lv_flv_init(lv_flv_t *f, const lv_flv_conf_t *conf, lv_flv_event_pt event,
     void *ctx)
 {
+    unsigned            i;
     lv_timeline_conf_t  tc;
 
     memset(f, 0, sizeof(lv_flv_t));
 
     f->event = event;
     f->ctx = ctx;
-    f->video.track = -1;
-    f->audio.track = -1;
-    f->video.length_size = 4;
+
+    for (i = 0; i < LV_FLV_VIDEOS; i++) {
+        f->video[i].track = -1;
+        f->video[i].length_size = 4;
+    }
+
+    for (i = 0; i < LV_FLV_AUDIOS; i++) {
+        f->audio[i].track = -1;
+    }
 
     memset(&tc, 0, sizeof(tc));
     tc.timescale = 1000;
@@ -135,6 +142,14 @@ lv_flv_ex_head(lv_flv_message_t *m, unsigned multi_packet)
         }
 
         pos += size;
+
+        /* TimestampOffsetNano; less than a millisecond by its meaning */
+        if ((h[pos] >> 4) == 0 && size >= 3
+            && lv_be24(h + pos - size) < 1000000)
+        {
+            m->nano = lv_be24(h + pos - size);
+        }
+
         packet = h[pos++] & 0x0f;
     }
 
@@ -225,7 +240,7 @@ lv_flv_ex_track(lv_flv_message_t *m, unsigned *id)
 static lv_flv_message_t *
 lv_flv_message(lv_flv_t *f, unsigned type)
 {
-    return type == LV_FLV_AUDIO ? &f->audio.m : &f->video.m;
+    return type == LV_FLV_AUDIO ? &f->am : &f->vm;
 }
 
 
@@ -248,6 +263,7 @@ lv_flv_begin(lv_flv_t *f, lv_packager_t *p, unsigned type,
     m->head_len = 0;
     m->multi = 0;
     m->legacy = false;
+    m->nano = 0;
     m->timestamp = timestamp_ms;
     m->left = len;
     m->body = 0;
@@ -305,12 +321,12 @@ lv_flv_abort(lv_flv_t *f, unsigned type)
 
     if (m->frame && !f->displaced) {
         lv_packager_frame_abort(m->packager, type == LV_FLV_AUDIO
-                                             ? f->audio.track
-                                             : f->video.track);
+                                             ? lv_flv_a(f)->track
+                                             : lv_flv_v(f)->track);
     }
 
     if (m->open && type != LV_FLV_AUDIO) {
-        lv_flv_nal_forget(&f->video);
+        lv_flv_unit_forget(lv_flv_v(f));
     }
 
     m->frame = false;

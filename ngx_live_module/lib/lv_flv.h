@@ -17,32 +17,47 @@
  * are dropped, counted and told by an event; they are no error.
  *
  * Sources: Adobe Flash Video File Format 10.1 E.4; Enhanced RTMP v2 (the
- * extended headers); ISO/IEC 14496-10 7.4.1, 14496-15 5.3.3.
+ * extended headers, FourCCs, ModEx, multitrack); ISO/IEC 14496-10 and 23008-2
+ * 7.4, 14496-15 5.3.3 and 8.3.3; the AV1 binding to MP4 (lv_av1.h).
  *
- * What is done with a picture's NAL units:
- *   1 - 5           written, with 4 byte lengths whatever came
- *   6 SEI           written up to 8 of them or 16 KiB a picture, then dropped
- *   7, 8 SPS, PPS   not written; a different one makes a new configuration
+ * Video is H.264 (codec id 7, avc1), HEVC (hvc1; hev1, too, since parameter
+ * sets are always moved to the sample entry; the codec id 12 of before enhanced
+ * RTMP) and AV1 (av01). Others end the publishing: VP8, VP9 and VVC have no
+ * place in HLS.
+ *
+ * What is done with a picture's NAL units (H.264, HEVC):
+ *   slices          written, with 4 byte lengths whatever came
+ *   SEI             written up to 8 of them or 16 KiB a picture, then dropped
+ *   parameter sets  not written; a different one makes a new configuration
  *                   with the next key frame (a different PPS in front of
  *                   another picture is written there, too)
- *   9 - 12          dropped (delimiters, end of sequence or stream, filler)
- *   0, 24 - 31      dropped and counted
+ *   delimiters, end of sequence or stream, filler: dropped
+ *   unspecified, reserved and other layers': dropped and counted
+ *
+ * … and with a temporal unit's OBUs (AV1): temporal delimiters, padding and
+ * tile lists are dropped; a sequence header is not written where it came but in
+ * front of every key frame, and makes a new configuration when it differs.
  *
  * Some encoders send a picture's slices in several messages. What has the time
  * stamp and composition time of the picture before it, and begins with a slice
- * that is not the picture's first (first_mb_in_slice is not 0, 7.4.3), without
- * anything in front that begins an access unit (7.4.1.2.3), goes into the same
- * sample: up to LV_FLV_PIECES messages.
+ * that is not the picture's first, without anything in front that begins an
+ * access unit, goes into the same sample: up to LV_FLV_PIECES messages.
  *
- * What is done with audio: AAC LC, with or without SBR and PS, as raw frames or
- * ADTS; everything else is refused (the track, not the publishing). MP3 and the
- * other AAC profiles could be put into MP4, but browsers' media sources do not
- * take them, and players then drop the whole variant, video included.
+ * Audio: AAC LC, with or without SBR and PS, as raw frames or ADTS; Opus, FLAC,
+ * AC-3, E-AC-3 and MP3, one frame a message (MP3: or several). Anything else is
+ * refused (the track, not the publishing). The other AAC profiles could be put
+ * into MP4, but browsers' media sources do not take them, and players then drop
+ * the whole variant, video included.
  *
- * What is a key frame: the NAL types decide, not the flag in the message: an
- * IDR picture; and, where none came for 10 s (intra refresh, open GOPs), a
- * picture with a recovery point SEI. Only where more than 4 KiB stand in front
- * of the first slice is the flag believed.
+ * What is a key frame: the units decide, not the flag in the message: an IDR
+ * picture (HEVC: BLA and CRA, too; AV1: a key frame that is shown); and, where
+ * none came for 10 s (intra refresh, open GOPs), a picture with a recovery
+ * point SEI. Only where more than 4 KiB stand in front of the first slice is
+ * the flag believed.
+ *
+ * Several tracks (multitrack messages): ids 0 … LV_FLV_VIDEOS - 1 of video and
+ * 0 … LV_FLV_AUDIOS - 1 of audio are v0, v1, … and a0, … of the stream; others
+ * are left out and counted. A message without ids is about track 0.
  */
 
 #ifndef LV_FLV_H
@@ -50,7 +65,9 @@
 
 #include "lv_base.h"
 #include "lv_aac.h"
-#include "lv_avc.h"
+#include "lv_ac3.h"
+#include "lv_nal.h"
+#include "lv_opus.h"
 #include "lv_packager.h"
 #include "lv_timeline.h"
 
@@ -65,6 +82,9 @@
 #define LV_FLV_IDR_WAIT_MS  10000   /* then a recovery point will do */
 #define LV_FLV_BROKEN_MAX   250     /* unreadable messages in a row */
 #define LV_FLV_PIECES       256     /* messages that may make one picture */
+#define LV_FLV_VIDEOS       LV_PACKAGER_VIDEOS      /* tracks that are used */
+#define LV_FLV_AUDIOS       LV_PACKAGER_AUDIOS
+#define LV_FLV_INFO         64      /* an audio sequence header that is kept */
 
 typedef enum {
     LV_FLV_CONFIG = 1,       /* a track's configuration is new or changed;
@@ -126,8 +146,10 @@ typedef struct {
     uint8_t         head[32];       /* bytes of a header being collected */
     uint8_t         packet;         /* packet type */
     uint8_t         multi;          /* several tracks: 1 + their type */
+    uint8_t         frame_type;     /* video */
     bool            legacy;         /* the header of before enhanced RTMP */
     uint32_t        fourcc;
+    uint32_t        nano;           /* ModEx: to be added to the time stamp */
     uint32_t        timestamp;
     uint32_t        left;           /* bytes of the message to come */
     uint32_t        body;           /* bytes of this track's body to come */
@@ -135,9 +157,16 @@ typedef struct {
     lv_packager_t  *packager;
 } lv_flv_message_t;
 
+typedef enum {
+    LV_FLV_NO_VIDEO = 0,
+    LV_FLV_H264,
+    LV_FLV_HEVC,
+    LV_FLV_AV1
+} lv_flv_codec_t;
+
 typedef struct {
-    lv_flv_message_t  m;
     int               track;        /* packager's handle, -1: none yet */
+    lv_flv_codec_t    codec;
     uint8_t           frame_type;
     int32_t           cts;
 
@@ -145,6 +174,7 @@ typedef struct {
     uint8_t           nal_state;
     uint8_t           nal_to;       /* where its bytes go */
     uint8_t           nal_type;
+    bool              nal_sei;
     uint8_t           length_size;  /* of the source */
     uint8_t           length_got;
     bool              annexb;       /* seen on this stream */
@@ -174,37 +204,45 @@ typedef struct {
     uint32_t          hold_len;
     uint32_t          set_len;
     uint8_t           hold[LV_FLV_HOLD];
-    uint8_t           set[LV_AVC_SET_MAX];      /* SPS or PPS coming in */
-    lv_avc_config_t   config;       /* what the packager has */
-    lv_avc_config_t   next;         /* what comes with the next key frame */
+    uint8_t           set[LV_NAL_SET_MAX];      /* one that is coming in */
+    lv_nal_config_t   config;       /* what the packager has */
+    lv_nal_config_t   next;         /* what comes with the next key frame */
 } lv_flv_video_t;
 
 typedef struct {
-    lv_flv_message_t  m;
     int               track;
+    uint32_t          fourcc;       /* of the configuration; 0: none */
+    bool              pending;      /* a configuration waits for the first
+                                       frame, which tells how long they are */
     bool              adts;         /* the configuration came with frames */
     uint8_t           skip;         /* ADTS: bytes of a checksum to come */
     uint32_t          frame_left;   /* bytes of this frame to come */
-    uint32_t          frame_no;     /* in this message */
+    uint32_t          frame_no;     /* in this message … */
+    uint32_t          ahead;        /* … and samples in those before it */
     uint32_t          refused;      /* codec or FourCC last told of */
     uint32_t          config_len;   /* the last that came, usable or not */
-    uint8_t           config[LV_AAC_CONFIG_MAX];
-    lv_aac_t          aac;          /* the same, parsed */
+    uint8_t           config[LV_FLV_INFO];
+    uint32_t          channels;
+    uint32_t          rate;         /* samples a second … */
+    uint32_t          samples;      /* … and a frame, of the configuration */
+    lv_ac3_t          ac3;
     uint32_t          collect_len;
-    uint8_t           collect[LV_AAC_CONFIG_MAX];
+    uint8_t           collect[LV_FLV_INFO];
 } lv_flv_audio_t;
 
 typedef struct {
-    lv_flv_event_pt  event;
-    void            *ctx;
-    const char      *err;
-    bool             displaced;
-    uint32_t         told;          /* bit set of events given once */
-    lv_timeline_t    timeline;      /* read skew_ms and the counts from here */
-    lv_flv_meta_t    meta;
-    lv_flv_stat_t    stat;
-    lv_flv_video_t   video;
-    lv_flv_audio_t   audio;
+    lv_flv_event_pt   event;
+    void             *ctx;
+    const char       *err;
+    bool              displaced;
+    uint32_t          told;         /* bit set of events given once */
+    lv_timeline_t     timeline;     /* read skew_ms and the counts from here */
+    lv_flv_meta_t     meta;
+    lv_flv_stat_t     stat;
+    lv_flv_message_t  vm, am;       /* the messages of video, of audio, … */
+    unsigned          v, a;         /* … and the tracks that they are about */
+    lv_flv_video_t    video[LV_FLV_VIDEOS];
+    lv_flv_audio_t    audio[LV_FLV_AUDIOS];
 } lv_flv_t;
 
 /* conf NULL: defaults. No memory is allocated, there is nothing to free. */

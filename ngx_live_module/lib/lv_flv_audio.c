@@ -1,7 +1,11 @@
+/* Audio messages: headers, sequence headers, frames. */
+
 #include "lv_flv_priv.h"
 
+#define LV_FLV_ID_MP3      2
+#define LV_FLV_ID_EX       9         /* the extended header */
 #define LV_FLV_ID_AAC      10
-#define LV_FLV_ID_EX       9        /* the extended header */
+#define LV_FLV_ID_MP3_8K   14
 
 
 static const char *
@@ -9,290 +13,14 @@ lv_flv_audio_name(unsigned id)
 {
     /* SoundFormat */
     static const char *const  names[16] = {
-        "linear PCM", "ADPCM", "MP3", "linear PCM", "Nellymoser 16 kHz",
+        "linear PCM", "ADPCM", NULL, "linear PCM", "Nellymoser 16 kHz",
         "Nellymoser 8 kHz", "Nellymoser", "G.711 A-law", "G.711 mu-law", NULL,
-        NULL, "Speex", NULL, NULL, "MP3 8 kHz", "device specific"
+        NULL, "Speex", NULL, NULL, NULL, "device specific"
     };
 
     return names[id & 15] ? names[id & 15] : "an unknown codec";
 }
 
-
-/* Frames of the track are not used from here on. */
-static void
-lv_flv_audio_off(lv_flv_t *f)
-{
-    f->audio.track = -1;
-    f->audio.config_len = 0;
-}
-
-
-/* Tells once of each codec; what is refused is counted. */
-static int
-lv_flv_audio_refuse(lv_flv_t *f, uint32_t codec, const char *name)
-{
-    lv_flv_audio_t  *a;
-
-    a = &f->audio;
-
-    f->stat.refused++;
-    lv_flv_skip(&a->m);
-
-    if (a->refused != codec) {
-        a->refused = codec;
-        lv_flv_audio_off(f);
-        lv_flv_tell(f, LV_FLV_REFUSED, "audio codec not supported: %s,"
-                    " use AAC", name);
-    }
-
-    return LV_OK;
-}
-
-
-/* ---- configuration ----------------------------------------------------- */
-
-static int
-lv_flv_audio_configure(lv_flv_t *f, const uint8_t *p, size_t len, bool adts)
-{
-    int                track;
-    char               codecs[12];
-    const char        *err;
-    lv_flv_audio_t    *a;
-    lv_codec_config_t  c;
-
-    a = &f->audio;
-
-    if (len == a->config_len && memcmp(a->config, p, len) == 0) {
-        return LV_OK;
-    }
-
-    /* the same configuration is not tried again */
-    a->track = -1;
-    a->adts = adts;
-    a->config_len = (uint32_t) len;
-    memcpy(a->config, p, len);
-
-    if (lv_aac_config_parse(&a->aac, p, len, &err) != LV_OK) {
-        lv_flv_tell(f, LV_FLV_REFUSED, "%s", err);
-        return LV_OK;
-    }
-
-    lv_aac_codec_string(&a->aac, codecs);
-
-    /* browsers play LC, and LC with SBR or PS */
-    if (a->aac.object_type != LV_AOT_LC) {
-        lv_flv_tell(f, LV_FLV_REFUSED, "AAC profile not supported: %s,"
-                    " use AAC-LC", codecs);
-        return LV_OK;
-    }
-
-    memset(&c, 0, sizeof(c));
-    c.kind = LV_KIND_AUDIO;
-    c.fourcc = LV_FLV_MP4A;
-    c.sample_rate = a->aac.sample_rate;
-    c.channels = a->aac.channels;
-    c.frame_samples = a->aac.frame_samples;
-    c.config = a->config;
-    c.config_len = a->config_len;
-    memcpy(c.codecs, codecs, sizeof(codecs));
-
-    track = lv_packager_config(a->m.packager, &c, a->m.now_ms);
-
-    if (track == LV_DECLINED) {
-        lv_flv_tell(f, LV_FLV_REFUSED, "%s cannot be packaged", codecs);
-        return LV_OK;
-    }
-
-    if (track < 0) {
-        return lv_flv_displaced(f);
-    }
-
-    a->track = track;
-    a->refused = 0;
-    f->stat.configs++;
-
-    lv_flv_tell(f, LV_FLV_CONFIG, "%s %u Hz %u ch", codecs, c.sample_rate,
-                c.channels);
-
-    return LV_OK;
-}
-
-
-/* ---- frames ------------------------------------------------------------ */
-
-/* A frame begins, frame_left bytes long. Where it is not wanted its bytes are
- * passed over (m->frame stays false). */
-static int
-lv_flv_audio_frame(lv_flv_t *f)
-{
-    int                rc;
-    uint32_t           stamp;
-    lv_time_t          t;
-    lv_flv_audio_t    *a;
-    lv_flv_message_t  *m;
-
-    a = &f->audio;
-    m = &a->m;
-
-    m->state = LV_FLV_S_FRAME;
-    stamp = a->frame_no++;
-
-    if (a->track < 0) {
-
-        if (a->config_len) {
-            f->stat.refused++;
-            return LV_OK;
-        }
-
-        f->stat.held++;
-        lv_flv_tell_once(f, LV_FLV_ONCE_HELD_AUDIO, LV_FLV_HELD,
-                         "audio comes without an AAC sequence header");
-        return LV_OK;
-    }
-
-    stamp = m->timestamp + (uint32_t) ((uint64_t) stamp * 1000
-                                       * a->aac.frame_samples
-                                       / a->aac.sample_rate);
-
-    lv_timeline_audio(&f->timeline, LV_FLV_TRACK_AUDIO, stamp,
-                      a->aac.frame_samples, a->aac.sample_rate, m->now_ms, &t);
-
-    if (t.flags & LV_TIME_REBASED) {
-        lv_flv_tell(f, LV_FLV_JUMP, "audio clock jumped to %u ms", stamp);
-    }
-
-    if (t.flags & LV_TIME_LATE) {
-        f->stat.late++;
-        return LV_OK;
-    }
-
-    rc = lv_packager_frame(m->packager, a->track, t.dts_90k, 0, true,
-                           m->now_ms);
-
-    if (rc == LV_DECLINED) {
-        f->stat.declined++;
-        return LV_OK;
-    }
-
-    if (rc != LV_OK) {
-        return lv_flv_displaced(f);
-    }
-
-    m->frame = true;
-    f->stat.audio_frames++;
-
-    return LV_OK;
-}
-
-
-static int
-lv_flv_audio_write(lv_flv_t *f, const uint8_t *p, size_t n)
-{
-    int                rc;
-    lv_flv_message_t  *m;
-
-    m = &f->audio.m;
-
-    if (!m->frame) {
-        return LV_OK;
-    }
-
-    rc = lv_packager_data(m->packager, f->audio.track, p, n);
-
-    if (rc == LV_ERROR) {
-        return lv_flv_displaced(f);
-    }
-
-    if (rc != LV_OK) {
-        lv_packager_frame_abort(m->packager, f->audio.track);
-        m->frame = false;
-        f->stat.declined++;
-    }
-
-    return LV_OK;
-}
-
-
-static int
-lv_flv_audio_frame_end(lv_flv_t *f)
-{
-    lv_flv_message_t  *m;
-
-    m = &f->audio.m;
-
-    if (m->frame) {
-        m->frame = false;
-
-        if (lv_packager_frame_end(m->packager, f->audio.track) == LV_ERROR) {
-            return lv_flv_displaced(f);
-        }
-    }
-
-    return LV_OK;
-}
-
-
-/*
- * The first bytes of a frame are here: with an ADTS header in front, or the
- * frame itself. A raw frame cannot look like one: 0xfff would be the end of
- * the frame with its first element.
- */
-static int
-lv_flv_audio_peek(lv_flv_t *f)
-{
-    int                rc;
-    uint32_t           whole;
-    lv_adts_t          h;
-    lv_flv_audio_t    *a;
-    lv_flv_message_t  *m;
-
-    a = &f->audio;
-    m = &a->m;
-    whole = m->body - 1 + m->head_len;       /* body counts the last byte yet */
-
-    if (lv_adts_parse(&h, m->head, m->head_len) != LV_OK
-        || h.frame_len > whole)
-    {
-        if (a->frame_no) {
-            m->state = LV_FLV_S_SKIP;        /* no further ADTS frame */
-            return LV_OK;
-        }
-
-        a->frame_left = whole - m->head_len;
-        rc = lv_flv_audio_frame(f);
-
-        return rc == LV_OK ? lv_flv_audio_write(f, m->head, m->head_len) : rc;
-    }
-
-    /* a sequence header says more than ADTS can: it stays */
-    if (a->config_len == 0 || a->adts) {
-        rc = lv_flv_audio_configure(f, h.config, sizeof(h.config), true);
-
-        if (rc != LV_OK) {
-            return rc;
-        }
-    }
-
-    a->frame_left = h.frame_len - LV_ADTS_MIN;
-    a->skip = (uint8_t) (h.header_len - LV_ADTS_MIN);
-
-    if (h.blocks == 1 && h.frame_len > h.header_len) {
-        return lv_flv_audio_frame(f);
-    }
-
-    if (h.blocks > 1) {
-        lv_flv_tell_once(f, LV_FLV_ONCE_BLOCKS, LV_FLV_SKIPPED,
-                         "ADTS frames of several blocks are left out");
-    }
-
-    a->frame_no++;
-    m->state = LV_FLV_S_FRAME;
-
-    return LV_OK;
-}
-
-
-/* ---- the message ------------------------------------------------------- */
 
 static int
 lv_flv_audio_body(lv_flv_t *f)
@@ -300,18 +28,19 @@ lv_flv_audio_body(lv_flv_t *f)
     lv_flv_audio_t    *a;
     lv_flv_message_t  *m;
 
-    a = &f->audio;
-    m = &a->m;
+    a = lv_flv_a(f);
+    m = &f->am;
 
     m->head_len = 0;
     a->frame_no = 0;
+    a->ahead = 0;
     a->skip = 0;
 
     switch (m->packet) {
 
     case LV_FLV_P_CONFIG:
-        if (m->body > LV_AAC_CONFIG_MAX) {
-            lv_flv_tell(f, LV_FLV_BROKEN, "AAC sequence header is too long");
+        if (m->body > LV_FLV_INFO) {
+            lv_flv_tell(f, LV_FLV_BROKEN, "audio sequence header is too long");
             f->stat.broken++;
             lv_flv_skip(m);
             return LV_OK;
@@ -339,15 +68,25 @@ lv_flv_audio_body(lv_flv_t *f)
 }
 
 
+static bool
+lv_flv_audio_known(uint32_t fourcc)
+{
+    return fourcc == LV_FLV_MP4A || fourcc == LV_FLV_OPUS
+           || fourcc == LV_FLV_FLAC || fourcc == LV_FLV_AC_3
+           || fourcc == LV_FLV_EC_3 || fourcc == LV_FLV_MP3;
+}
+
+
 static int
 lv_flv_audio_track(lv_flv_t *f)
 {
     char               name[5];
     size_t             before;
     unsigned           id;
+    lv_flv_audio_t    *a;
     lv_flv_message_t  *m;
 
-    m = &f->audio.m;
+    m = &f->am;
 
     before = lv_flv_ex_track_len(m);
 
@@ -361,17 +100,28 @@ lv_flv_audio_track(lv_flv_t *f)
         return LV_OK;
     }
 
-    if (id != 0) {
+    if (id >= LV_FLV_AUDIOS) {
         lv_flv_tell_once(f, LV_FLV_ONCE_TRACKS, LV_FLV_SKIPPED,
-                         "only the first of several tracks is used");
+                         "there are more tracks than can be used");
         f->stat.refused++;
         m->state = LV_FLV_S_SKIP;
         return LV_OK;
     }
 
-    if (m->fourcc != LV_FLV_MP4A) {
-        return lv_flv_audio_refuse(f, m->fourcc,
+    f->a = id;
+    a = lv_flv_a(f);
+
+    if (!lv_flv_audio_known(m->fourcc)) {
+        return lv_flv_sound_refuse(f, m->fourcc,
                                    lv_flv_fourcc_text(m->fourcc, name));
+    }
+
+    if (a->fourcc != m->fourcc) {
+        a->fourcc = m->fourcc;
+        a->track = -1;
+        a->config_len = 0;
+        a->pending = false;
+        a->adts = false;
     }
 
     return lv_flv_audio_body(f);
@@ -385,10 +135,12 @@ lv_flv_audio_head(lv_flv_t *f)
     unsigned           id;
     lv_flv_message_t  *m;
 
-    m = &f->audio.m;
+    m = &f->am;
     id = m->head[0] >> 4;
 
-    if (id == LV_FLV_ID_EX) {
+    switch (id) {
+
+    case LV_FLV_ID_EX:
         rc = lv_flv_ex_head(m, LV_FLV_P_AUDIO_MULTI);
 
         if (rc == LV_AGAIN) {
@@ -401,12 +153,9 @@ lv_flv_audio_head(lv_flv_t *f)
             return LV_OK;
         }
 
-    } else {
-        if (id != LV_FLV_ID_AAC) {
-            /* plus 1: 0 means none, and no FourCC is that small */
-            return lv_flv_audio_refuse(f, id + 1, lv_flv_audio_name(id));
-        }
+        break;
 
+    case LV_FLV_ID_AAC:
         if (m->head_len < 2) {
             return LV_OK;
         }
@@ -414,6 +163,19 @@ lv_flv_audio_head(lv_flv_t *f)
         m->legacy = true;
         m->packet = m->head[1];
         m->fourcc = LV_FLV_MP4A;
+        break;
+
+    case LV_FLV_ID_MP3:
+    case LV_FLV_ID_MP3_8K:
+        m->legacy = true;
+        m->packet = LV_FLV_P_FRAMES;
+        m->fourcc = LV_FLV_MP3;
+        break;
+
+    default:
+        f->a = 0;
+        /* plus 1: 0 means none, and no FourCC is that small */
+        return lv_flv_sound_refuse(f, id + 1, lv_flv_audio_name(id));
     }
 
     m->state = LV_FLV_S_TRACK;
@@ -427,44 +189,42 @@ lv_flv_audio_head(lv_flv_t *f)
 static int
 lv_flv_audio_done(lv_flv_t *f)
 {
-    int              rc;
-    lv_flv_audio_t  *a;
+    int                rc;
+    lv_flv_audio_t    *a;
+    lv_flv_message_t  *m;
 
-    a = &f->audio;
+    a = lv_flv_a(f);
+    m = &f->am;
     rc = LV_OK;
 
-    switch (a->m.state) {
+    switch (m->state) {
 
     case LV_FLV_S_CONFIG:
         /* an empty one ("AF 00") comes from some before the real one */
         if (a->collect_len) {
-            rc = lv_flv_audio_configure(f, a->collect, a->collect_len, false);
+            rc = lv_flv_sound_sequence(f);
         }
 
         break;
 
     case LV_FLV_S_PEEK:
-        /* shorter than an ADTS header: a frame of silence, or nothing */
-        if (a->m.head_len && a->frame_no == 0) {
-            rc = lv_flv_audio_frame(f);
-
-            if (rc == LV_OK) {
-                rc = lv_flv_audio_write(f, a->m.head, a->m.head_len);
-            }
+        /* shorter than what is peeked at: a frame of silence, or nothing */
+        if (m->head_len) {
+            rc = lv_flv_sound_begin(f, m->head_len);
         }
 
         break;
     }
 
     if (rc == LV_OK) {
-        rc = lv_flv_audio_frame_end(f);
+        rc = lv_flv_sound_end(f);
     }
 
     if (rc != LV_OK) {
         return rc;
     }
 
-    lv_flv_next_track(&a->m);
+    lv_flv_next_track(m);
 
     return LV_OK;
 }
@@ -479,8 +239,8 @@ lv_flv_audio_take(lv_flv_t *f, const uint8_t *p, size_t *take)
     lv_flv_audio_t    *a;
     lv_flv_message_t  *m;
 
-    a = &f->audio;
-    m = &a->m;
+    a = lv_flv_a(f);
+    m = &f->am;
     n = *take;
 
     switch (m->state) {
@@ -494,11 +254,12 @@ lv_flv_audio_take(lv_flv_t *f, const uint8_t *p, size_t *take)
         *take = 1;
         m->head[m->head_len++] = *p;
 
-        if (m->head_len < LV_ADTS_MIN) {
+        if (m->head_len < lv_flv_sound_peek(m->fourcc)) {
             return LV_OK;
         }
 
-        return lv_flv_audio_peek(f);
+        /* body counts the last byte yet */
+        return lv_flv_sound_begin(f, m->body - 1 + m->head_len);
 
     case LV_FLV_S_FRAME:
         if (a->skip) {
@@ -513,10 +274,10 @@ lv_flv_audio_take(lv_flv_t *f, const uint8_t *p, size_t *take)
         }
 
         a->frame_left -= (uint32_t) n;
-        rc = n ? lv_flv_audio_write(f, p, n) : LV_OK;
+        rc = n ? lv_flv_sound_write(f, p, n) : LV_OK;
 
         if (rc == LV_OK && a->frame_left == 0) {
-            rc = lv_flv_audio_frame_end(f);
+            rc = lv_flv_sound_end(f);
             m->state = LV_FLV_S_PEEK;
             m->head_len = 0;
         }
@@ -536,7 +297,7 @@ lv_flv_audio_data(lv_flv_t *f, const uint8_t *p, size_t n)
     size_t             take;
     lv_flv_message_t  *m;
 
-    m = &f->audio.m;
+    m = &f->am;
 
     while (n) {
 

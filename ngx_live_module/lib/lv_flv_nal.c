@@ -1,4 +1,6 @@
 #include "lv_flv_priv.h"
+#include "lv_avc.h"
+#include "lv_hevc.h"
 
 /*
  * The NAL filter: bytes of a picture in, bytes of a sample out.
@@ -27,14 +29,119 @@ enum {
 #define LV_NAL_PEEK  5
 
 
-void
-lv_flv_nal_forget(lv_flv_video_t *v)
+enum {
+    LV_NAL_SLICE_ANY = 1,    /* of a picture: see also lv_flv_nal_key() */
+    LV_NAL_A_SET,
+    LV_NAL_AN_SEI,
+    LV_NAL_PASS,             /* written as it is */
+    LV_NAL_NEEDLESS,
+    LV_NAL_UNKNOWN
+};
+
+
+/* ISO/IEC 14496-10 Table 7-1 */
+static unsigned
+lv_flv_nal_what_avc(unsigned type)
 {
-    v->hold_len = 0;
-    v->sei_count = 0;
-    v->sei_bytes = 0;
-    v->recovery = false;
-    v->judging = false;
+    switch (type) {
+
+    case LV_NAL_SLICE: case LV_NAL_PARTITION_A: case 3: case 4:
+    case LV_NAL_IDR:
+        return LV_NAL_SLICE_ANY;
+
+    case LV_NAL_SEI:
+        return LV_NAL_AN_SEI;
+
+    case LV_NAL_SPS: case LV_NAL_PPS:
+        return LV_NAL_A_SET;
+
+    case LV_NAL_AUD: case LV_NAL_END_SEQUENCE: case LV_NAL_END_STREAM:
+    case LV_NAL_FILLER:
+        return LV_NAL_NEEDLESS;
+
+    default:
+        return type == 0 || type > 23 ? LV_NAL_UNKNOWN : LV_NAL_PASS;
+    }
+}
+
+
+/* H.265 Table 7-1 */
+static unsigned
+lv_flv_nal_what_hevc(unsigned type)
+{
+    if (type <= 9 || lv_hevc_is_key(type)) {
+        return LV_NAL_SLICE_ANY;
+    }
+
+    switch (type) {
+
+    case LV_HEVC_VPS: case LV_HEVC_SPS: case LV_HEVC_PPS:
+        return LV_NAL_A_SET;
+
+    case LV_HEVC_SEI_PREFIX: case LV_HEVC_SEI_SUFFIX:
+        return LV_NAL_AN_SEI;
+
+    case LV_HEVC_AUD: case LV_HEVC_END_SEQUENCE: case LV_HEVC_END_STREAM:
+    case LV_HEVC_FILLER:
+        return LV_NAL_NEEDLESS;
+
+    default:
+        return LV_NAL_UNKNOWN;
+    }
+}
+
+
+static unsigned
+lv_flv_nal_type(const lv_flv_video_t *v, uint8_t head)
+{
+    return v->codec == LV_FLV_HEVC ? lv_hevc_type(head) : head & 0x1f;
+}
+
+
+static unsigned
+lv_flv_nal_what(const lv_flv_video_t *v, uint8_t head)
+{
+    unsigned  type;
+
+    type = lv_flv_nal_type(v, head);
+
+    /* HEVC: the highest bit of the layer's id */
+    if ((head & 0x80) || (v->codec == LV_FLV_HEVC && (head & 1))) {
+        return LV_NAL_UNKNOWN;
+    }
+
+    return v->codec == LV_FLV_HEVC ? lv_flv_nal_what_hevc(type)
+                                   : lv_flv_nal_what_avc(type);
+}
+
+
+static unsigned
+lv_flv_nal_header(const lv_flv_video_t *v)
+{
+    return v->codec == LV_FLV_HEVC ? LV_HEVC_HEADER : 1;
+}
+
+
+static bool
+lv_flv_nal_key(const lv_flv_video_t *v)
+{
+    return v->codec == LV_FLV_HEVC ? lv_hevc_is_key(v->nal_type)
+                                   : v->nal_type == LV_NAL_IDR;
+}
+
+
+/* Does a unit of that type stand in front of a picture (14496-10 7.4.1.2.3,
+ * H.265 7.4.2.4.4)? */
+static bool
+lv_flv_nal_in_front(const lv_flv_video_t *v)
+{
+    if (v->codec == LV_FLV_HEVC) {
+        return v->nal_type >= LV_HEVC_VPS && v->nal_type <= LV_HEVC_SEI_PREFIX
+               && v->nal_type != LV_HEVC_FILLER;
+    }
+
+    return (v->nal_type >= LV_NAL_SEI && v->nal_type <= LV_NAL_AUD)
+           || (v->nal_type >= 14 && v->nal_type <= 18);
 }
 
 
@@ -43,7 +150,7 @@ lv_flv_nal_start(lv_flv_t *f)
 {
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
     /* What a message without a slice left in hold stays in front of the
      * picture: some send each NAL unit in a message of its own. */
@@ -57,60 +164,19 @@ lv_flv_nal_start(lv_flv_t *f)
     v->vcl = false;
     v->judging = false;
     v->out = 0;
-    v->m.head_len = 0;
-}
-
-
-int
-lv_flv_nal_write(lv_flv_t *f, const uint8_t *p, size_t n)
-{
-    int              rc;
-    lv_flv_video_t  *v;
-
-    v = &f->video;
-
-    if (!v->m.frame) {
-
-        if (n <= LV_FLV_HOLD - v->hold_len) {
-            memcpy(v->hold + v->hold_len, p, n);
-            v->hold_len += (uint32_t) n;
-            return LV_OK;
-        }
-
-        /* frame types 1 and 4: key frames, the second kind made by a server */
-        rc = lv_flv_video_picture(f, v->frame_type == 1
-                                     || v->frame_type == 4);
-        if (rc != LV_OK) {
-            return rc;
-        }
-    }
-
-    rc = lv_packager_data(v->m.packager, v->track, p, n);
-
-    if (rc == LV_ERROR) {
-        return lv_flv_displaced(f);
-    }
-
-    if (rc != LV_OK) {
-        lv_packager_frame_abort(v->m.packager, v->track);
-        v->m.frame = false;
-        v->m.state = LV_FLV_S_SKIP;
-        lv_flv_nal_forget(v);
-        f->stat.declined++;
-        return LV_DECLINED;
-    }
-
-    v->out += (uint32_t) n;
-
-    return LV_OK;
+    f->vm.head_len = 0;
 }
 
 
 static void
-lv_flv_nal_patch(lv_flv_video_t *v, uint32_t at, const uint8_t *p, size_t n)
+lv_flv_nal_patch(lv_flv_t *f, uint32_t at, const uint8_t *p, size_t n)
 {
-    if (v->m.frame) {
-        lv_packager_patch(v->m.packager, v->track, at, p, n);
+    lv_flv_video_t  *v;
+
+    v = lv_flv_v(f);
+
+    if (f->vm.frame) {
+        lv_packager_patch(f->vm.packager, v->track, at, p, n);
         return;
     }
 
@@ -120,11 +186,15 @@ lv_flv_nal_patch(lv_flv_video_t *v, uint32_t at, const uint8_t *p, size_t n)
 
 /* Does the slice that begins perhaps go on with the picture before? */
 static bool
-lv_flv_nal_may_go_on(const lv_flv_video_t *v)
+lv_flv_nal_may_go_on(lv_flv_t *f)
 {
-    return !v->vcl && !v->m.frame && !v->unit_begun && v->hold_len == 0
+    lv_flv_video_t  *v;
+
+    v = lv_flv_v(f);
+
+    return !v->vcl && !f->vm.frame && !v->unit_begun && v->hold_len == 0
            && v->pieces != 0 && v->pieces < LV_FLV_PIECES
-           && v->piece_ts == v->m.timestamp && v->piece_cts == v->cts;
+           && v->piece_ts == f->vm.timestamp && v->piece_cts == v->cts;
 }
 
 
@@ -134,7 +204,7 @@ lv_flv_nal_slice(lv_flv_t *f, bool idr)
     bool               key;
     lv_flv_video_t    *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
     if (v->vcl) {
         return LV_OK;
@@ -145,14 +215,14 @@ lv_flv_nal_slice(lv_flv_t *f, bool idr)
 
     if (!v->started || idr) {
         v->started = true;
-        v->idr_ms = v->m.now_ms;
+        v->idr_ms = f->vm.now_ms;
     }
 
     key = idr || (v->recovery
-                  && v->m.now_ms >= v->idr_ms + LV_FLV_IDR_WAIT_MS);
+                  && f->vm.now_ms >= v->idr_ms + LV_FLV_IDR_WAIT_MS);
 
     /* too much stood in front of it, and it has begun already */
-    if (v->m.frame) {
+    if (f->vm.frame) {
         return LV_OK;
     }
 
@@ -162,26 +232,29 @@ lv_flv_nal_slice(lv_flv_t *f, bool idr)
 
 /* The header of a slice, or of a data partition, is held; `byte` comes next:
  * first_mb_in_slice is ue(v), where a 1 is the value 0 (9.1). Partitions B and
- * C never begin a picture. */
+ * C never begin a picture. In HEVC first_slice_segment_in_pic_flag stands
+ * there (H.265 7.3.6.1). */
 static int
 lv_flv_nal_judge(lv_flv_t *f, uint8_t byte)
 {
     int              rc;
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
     v->judging = false;
 
-    if (!(byte & 0x80) || v->nal_type == 3 || v->nal_type == 4) {
+    if (!(byte & 0x80)
+        || (v->codec == LV_FLV_H264 && (v->nal_type == 3 || v->nal_type == 4)))
+    {
         rc = lv_flv_video_more(f);
 
-        if (rc != LV_DECLINED || v->m.state != LV_FLV_S_NALS) {
+        if (rc != LV_DECLINED || f->vm.state != LV_FLV_S_UNITS) {
             v->vcl = true;
             return rc;
         }
     }
 
-    return lv_flv_nal_slice(f, v->nal_type == LV_NAL_IDR);
+    return lv_flv_nal_slice(f, lv_flv_nal_key(v));
 }
 
 
@@ -190,7 +263,7 @@ lv_flv_nal_sei_fits(lv_flv_t *f, uint32_t len)
 {
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
     if (v->sei_count < LV_FLV_SEI_COUNT && len <= LV_FLV_SEI_BYTES
         && v->sei_bytes <= LV_FLV_SEI_BYTES - len)
@@ -214,54 +287,50 @@ lv_flv_nal_begin(lv_flv_t *f, uint8_t head, uint32_t len)
 {
     int              rc;
     uint8_t          length[4];
+    unsigned         what;
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
-    v->nal_type = head & 0x1f;
+    what = lv_flv_nal_what(v, head);
+    v->nal_type = (uint8_t) lv_flv_nal_type(v, head);
     v->nal_to = LV_NAL_TO_NOTHING;
+    v->nal_sei = what == LV_NAL_AN_SEI;
     v->nal_len = 0;
 
-    if ((head & 0x80) || v->nal_type == 0 || v->nal_type > 23) {
+    if (what == LV_NAL_UNKNOWN) {
         f->stat.nal_dropped++;
         return LV_OK;
     }
 
-    if ((v->nal_type >= LV_NAL_SEI && v->nal_type <= LV_NAL_AUD)
-        || (v->nal_type >= 14 && v->nal_type <= 18))
-    {
+    if (lv_flv_nal_in_front(v)) {
         v->unit_begun = true;
     }
 
-    switch (v->nal_type) {
+    switch (what) {
 
-    case LV_NAL_SPS:
-    case LV_NAL_PPS:
+    case LV_NAL_A_SET:
         v->nal_to = LV_NAL_TO_SET;
         v->set_len = 0;
         return LV_OK;
 
-    case LV_NAL_AUD:
-    case LV_NAL_END_SEQUENCE:
-    case LV_NAL_END_STREAM:
-    case LV_NAL_FILLER:
+    case LV_NAL_NEEDLESS:
         return LV_OK;
 
-    case LV_NAL_SEI:
+    case LV_NAL_AN_SEI:
         if (!lv_flv_nal_sei_fits(f, len)) {
             return LV_OK;
         }
 
         break;
 
-    case LV_NAL_SLICE: case LV_NAL_PARTITION_A: case 3: case 4:
-    case LV_NAL_IDR:
-        if (lv_flv_nal_may_go_on(v)) {
+    case LV_NAL_SLICE_ANY:
+        if (lv_flv_nal_may_go_on(f)) {
             v->judging = true;
             break;
         }
 
-        rc = lv_flv_nal_slice(f, v->nal_type == LV_NAL_IDR);
+        rc = lv_flv_nal_slice(f, lv_flv_nal_key(v));
 
         if (rc != LV_OK) {
             return rc;
@@ -273,11 +342,11 @@ lv_flv_nal_begin(lv_flv_t *f, uint8_t head, uint32_t len)
     /* the place is taken before writing: that may begin the frame and move
      * what is held */
     v->nal_to = LV_NAL_TO_SAMPLE;
-    v->nal_at = v->m.frame ? v->out : v->hold_len;
+    v->nal_at = f->vm.frame ? v->out : v->hold_len;
 
     lv_put32(length, len);
 
-    return lv_flv_nal_write(f, length, 4);
+    return lv_flv_unit_write(f, length, 4);
 }
 
 
@@ -289,8 +358,9 @@ lv_flv_nal_sei_cut(lv_flv_t *f, size_t n)
     lv_flv_video_t  *v;
 
     static const uint8_t  filler[1] = { LV_NAL_FILLER };
+    static const uint8_t  filler_hevc[1] = { LV_HEVC_FILLER << 1 };
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
     if (n <= LV_FLV_SEI_BYTES - v->sei_bytes) {
         v->sei_bytes += (uint32_t) n;
@@ -303,7 +373,8 @@ lv_flv_nal_sei_cut(lv_flv_t *f, size_t n)
         (void) lv_flv_nal_sei_fits(f, 1);
     }
 
-    lv_flv_nal_patch(v, v->nal_at + 4, filler, 1);
+    lv_flv_nal_patch(f, v->nal_at + 4,
+                     v->codec == LV_FLV_HEVC ? filler_hevc : filler, 1);
 
     return 0;
 }
@@ -314,14 +385,15 @@ lv_flv_nal_bytes(lv_flv_t *f, const uint8_t *p, size_t n)
 {
     int              rc;
     size_t           room;
+    unsigned         head;
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
     switch (v->nal_to) {
 
     case LV_NAL_TO_SET:
-        room = LV_AVC_SET_MAX - v->set_len;
+        room = LV_NAL_SET_MAX - v->set_len;
 
         if (n > room) {
             v->nal_to = LV_NAL_TO_NOTHING;
@@ -334,20 +406,22 @@ lv_flv_nal_bytes(lv_flv_t *f, const uint8_t *p, size_t n)
         return LV_OK;
 
     case LV_NAL_TO_SAMPLE:
-        if (v->judging && v->nal_len + n > 1) {
-            rc = lv_flv_nal_judge(f, p[1 - v->nal_len]);
+        head = lv_flv_nal_header(v);
+
+        if (v->judging && v->nal_len + n > head) {
+            rc = lv_flv_nal_judge(f, p[head - v->nal_len]);
 
             if (rc != LV_OK) {
                 return rc;
             }
         }
 
-        if (v->nal_type == LV_NAL_SEI && v->nal_state == LV_NAL_S_SCAN) {
+        if (v->nal_sei && v->nal_state == LV_NAL_S_SCAN) {
             n = lv_flv_nal_sei_cut(f, n);
         }
 
         v->nal_len += (uint32_t) n;
-        return n ? lv_flv_nal_write(f, p, n) : LV_OK;
+        return n ? lv_flv_unit_write(f, p, n) : LV_OK;
 
     default:
         return LV_OK;
@@ -358,15 +432,19 @@ lv_flv_nal_bytes(lv_flv_t *f, const uint8_t *p, size_t n)
 static void
 lv_flv_nal_sei(lv_flv_video_t *v, const uint8_t *nal, size_t len)
 {
-    if (len <= 1) {
+    unsigned  head;
+
+    head = lv_flv_nal_header(v);
+
+    if (len <= head) {
         return;
     }
 
-    if (lv_sei_has(nal + 1, len - 1, LV_SEI_RECOVERY_POINT)) {
+    if (lv_sei_has(nal + head, len - head, LV_SEI_RECOVERY_POINT)) {
         v->recovery = true;
     }
 
-    v->captions |= (uint8_t) lv_sei_captions(nal + 1, len - 1);
+    v->captions |= (uint8_t) lv_sei_captions(nal + head, len - head);
 }
 
 
@@ -376,18 +454,10 @@ lv_flv_nal_finish(lv_flv_t *f)
     uint8_t          length[4];
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
     if (v->nal_to == LV_NAL_TO_SET) {
-
-        switch (lv_avc_config_set(&v->next, v->set, v->set_len)) {
-        case LV_OK:
-            v->sets_changed = true;
-            break;
-        case LV_ERROR:
-            f->stat.nal_dropped++;
-            break;
-        }
+        lv_flv_video_set(f);
     }
 
     if (v->judging) {
@@ -402,10 +472,10 @@ lv_flv_nal_finish(lv_flv_t *f)
 
         if (v->nal_state == LV_NAL_S_SCAN) {
             lv_put32(length, v->nal_len);
-            lv_flv_nal_patch(v, v->nal_at, length, 4);
+            lv_flv_nal_patch(f, v->nal_at, length, 4);
         }
 
-        if (v->nal_type == LV_NAL_SEI && !v->m.frame) {
+        if (v->nal_sei && !f->vm.frame) {
             lv_flv_nal_sei(v, v->hold + v->nal_at + 4, v->nal_len);
         }
     }
@@ -423,7 +493,7 @@ lv_flv_nal_prefixed(lv_flv_t *f, const uint8_t *p, size_t n, uint32_t left)
     size_t           take;
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
     /* `left`: bytes of the body from p on */
 
@@ -500,7 +570,7 @@ lv_flv_nal_zeros(lv_flv_t *f)
 
     static const uint8_t  zeros[64];
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
     while (v->zeros) {
         n = v->zeros < sizeof(zeros) ? v->zeros : (uint32_t) sizeof(zeros);
@@ -524,7 +594,7 @@ lv_flv_nal_scan(lv_flv_t *f, const uint8_t *p, size_t n)
     const uint8_t   *zero;
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
     while (n) {
 
@@ -576,9 +646,9 @@ lv_flv_nal_scan(lv_flv_t *f, const uint8_t *p, size_t n)
 /* ---- which of both ----------------------------------------------------- */
 
 static bool
-lv_flv_nal_head_ok(uint8_t head)
+lv_flv_nal_head_ok(const lv_flv_video_t *v, uint8_t head)
 {
-    return !(head & 0x80) && (head & 0x1f) >= 1 && (head & 0x1f) <= 23;
+    return lv_flv_nal_what(v, head) != LV_NAL_UNKNOWN;
 }
 
 
@@ -600,7 +670,8 @@ lv_flv_nal_is_annexb(const lv_flv_video_t *v, const uint8_t *d, size_t n,
     }
 
     if (d[2] == 0 && d[3] == 1) {
-        type = n > 4 ? d[4] & 0x1f : 0;
+        /* HEVC's have two bytes at least */
+        type = n > 4 && v->codec == LV_FLV_H264 ? d[4] & 0x1f : 0;
         prefixed = v->length_size == 4 && !v->annexb
                    && (type == LV_NAL_END_SEQUENCE
                        || type == LV_NAL_END_STREAM);
@@ -611,7 +682,7 @@ lv_flv_nal_is_annexb(const lv_flv_video_t *v, const uint8_t *d, size_t n,
         return v->annexb;                    /* more leading zeros */
     }
 
-    if (d[2] != 1 || !lv_flv_nal_head_ok(d[3])) {
+    if (d[2] != 1 || !lv_flv_nal_head_ok(v, d[3])) {
         return false;
     }
 
@@ -620,7 +691,7 @@ lv_flv_nal_is_annexb(const lv_flv_video_t *v, const uint8_t *d, size_t n,
     }
 
     prefixed = n > 4 && (0x100u | d[3]) <= body - 4
-               && lv_flv_nal_head_ok(d[4]);
+               && lv_flv_nal_head_ok(v, d[4]);
 
     return !prefixed;
 }
@@ -633,10 +704,10 @@ lv_flv_nal_decide(lv_flv_t *f, uint32_t body)
     uint8_t          peek[LV_NAL_PEEK];
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
-    n = v->m.head_len;
-    memcpy(peek, v->m.head, n);
+    n = f->vm.head_len;
+    memcpy(peek, f->vm.head, n);
 
     if (lv_flv_nal_is_annexb(v, peek, n, body)) {
         v->annexb = true;
@@ -661,21 +732,21 @@ lv_flv_nal_data(lv_flv_t *f, const uint8_t *p, size_t n)
     uint32_t         left;
     lv_flv_video_t  *v;
 
-    v = &f->video;
-    left = v->m.body;                        /* from p on */
+    v = lv_flv_v(f);
+    left = f->vm.body;                        /* from p on */
 
     while (n && v->nal_state == LV_NAL_S_PEEK) {
-        v->m.head[v->m.head_len++] = *p++;
+        f->vm.head[f->vm.head_len++] = *p++;
         n--;
         left--;
 
-        if (v->m.head_len < LV_NAL_PEEK && left) {
+        if (f->vm.head_len < LV_NAL_PEEK && left) {
             continue;
         }
 
-        rc = lv_flv_nal_decide(f, left + v->m.head_len);
+        rc = lv_flv_nal_decide(f, left + f->vm.head_len);
 
-        if (rc != LV_OK || v->m.state != LV_FLV_S_NALS) {
+        if (rc != LV_OK || f->vm.state != LV_FLV_S_UNITS) {
             return rc;
         }
     }
@@ -695,7 +766,7 @@ lv_flv_nal_end(lv_flv_t *f)
     /* A length that is cut off is padding; a unit with a length cannot be cut
      * off, it was compared with the message's. */
 
-    if (f->video.nal_state == LV_NAL_S_SCAN) {
+    if (lv_flv_v(f)->nal_state == LV_NAL_S_SCAN) {
         lv_flv_nal_finish(f);
     }
 }

@@ -1,6 +1,13 @@
 /*
- * Between lv_flv.c (messages, events), lv_flv_video.c (video headers and
- * pictures), lv_flv_nal.c (the NAL filter) and lv_flv_audio.c.
+ * Between the files of lv_flv.h; nobody else includes this.
+ *
+ *   lv_flv.c         messages, events, metadata
+ *   lv_flv_video.c   video messages' headers, and pictures
+ *   lv_flv_config.c  video configurations
+ *   lv_flv_nal.c     the NAL filter: H.264 and HEVC
+ *   lv_flv_obu.c     the OBU filter: AV1
+ *   lv_flv_audio.c   audio messages
+ *   lv_flv_sound.c   audio configurations and frames
  */
 
 #ifndef LV_FLV_PRIV_H
@@ -12,19 +19,28 @@
     ((uint32_t) (a) << 24 | (uint32_t) (b) << 16 | (uint32_t) (c) << 8 | (d))
 
 #define LV_FLV_AVC1   LV_FLV_FOURCC('a', 'v', 'c', '1')
+#define LV_FLV_HVC1   LV_FLV_FOURCC('h', 'v', 'c', '1')
+#define LV_FLV_HEV1   LV_FLV_FOURCC('h', 'e', 'v', '1')
+#define LV_FLV_AV01   LV_FLV_FOURCC('a', 'v', '0', '1')
+
 #define LV_FLV_MP4A   LV_FLV_FOURCC('m', 'p', '4', 'a')
+#define LV_FLV_OPUS   LV_FLV_FOURCC('O', 'p', 'u', 's')
+#define LV_FLV_FLAC   LV_FLV_FOURCC('f', 'L', 'a', 'C')
+#define LV_FLV_AC_3   LV_FLV_FOURCC('a', 'c', '-', '3')
+#define LV_FLV_EC_3   LV_FLV_FOURCC('e', 'c', '-', '3')
+#define LV_FLV_MP3    LV_FLV_FOURCC('.', 'm', 'p', '3')
 
 /* Tracks of the time line. */
-#define LV_FLV_TRACK_VIDEO  0
-#define LV_FLV_TRACK_AUDIO  1
+#define LV_FLV_LINE_VIDEO(v)  (v)
+#define LV_FLV_LINE_AUDIO(a)  (LV_FLV_VIDEOS + (a))
 
 /* lv_flv_message_t.state */
 enum {
     LV_FLV_S_HEAD = 0,       /* header of the message */
     LV_FLV_S_TRACK,          /* header of a track's body */
     LV_FLV_S_CONFIG,         /* a configuration is collected */
-    LV_FLV_S_NALS,           /* video: through the NAL filter */
-    LV_FLV_S_PEEK,           /* audio: is it ADTS? */
+    LV_FLV_S_UNITS,          /* video: through the NAL or OBU filter */
+    LV_FLV_S_PEEK,           /* audio: what frame is it? */
     LV_FLV_S_FRAME,          /* audio: a frame's bytes */
     LV_FLV_S_SKIP            /* the rest of the body is of no use */
 };
@@ -55,7 +71,8 @@ enum {
     LV_FLV_ONCE_SEI = 0x04,
     LV_FLV_ONCE_TRACKS = 0x08,
     LV_FLV_ONCE_ANNEXB = 0x10,
-    LV_FLV_ONCE_BLOCKS = 0x20
+    LV_FLV_ONCE_BLOCKS = 0x20,
+    LV_FLV_ONCE_FRAMES = 0x40
 };
 
 void lv_flv_tell(lv_flv_t *f, lv_flv_event_t ev, const char *fmt, ...)
@@ -123,6 +140,12 @@ int lv_flv_ex_track(lv_flv_message_t *m, unsigned *id);
 
 /* ---- video ------------------------------------------------------------- */
 
+static inline lv_flv_video_t *
+lv_flv_v(lv_flv_t *f)
+{
+    return &f->video[f->v];
+}
+
 int lv_flv_video_data(lv_flv_t *f, const uint8_t *p, size_t n);
 /* Something in the message cannot be read: the frame is taken back. */
 int lv_flv_video_broken(lv_flv_t *f, const char *why);
@@ -133,17 +156,56 @@ int lv_flv_video_picture(lv_flv_t *f, bool key);
  * cannot be added to. */
 int lv_flv_video_more(lv_flv_t *f);
 
+/* v->hold has a sequence header. */
+int lv_flv_video_sequence(lv_flv_t *f);
+/* Gives v->next to the packager. */
+int lv_flv_video_configure(lv_flv_t *f);
+/* Tells that there is none. */
+void lv_flv_video_held(lv_flv_t *f);
+/* Is v->next good for that? */
+bool lv_flv_video_complete(const lv_flv_video_t *v);
+/* A parameter set, or a sequence header OBU's payload, is in v->set. */
+void lv_flv_video_set(lv_flv_t *f);
+/* The n-th unit that v->next wants written in front of a picture that is not a
+ * key frame (its picture parameter sets), or that is one; NULL: no more. */
+const uint8_t *lv_flv_video_unit(const lv_flv_video_t *v, bool key, unsigned n,
+    size_t *len);
+
 void lv_flv_nal_start(lv_flv_t *f);
-/* Forgets what is held in front of a picture. */
-void lv_flv_nal_forget(lv_flv_video_t *v);
 int lv_flv_nal_data(lv_flv_t *f, const uint8_t *p, size_t n);
 void lv_flv_nal_end(lv_flv_t *f);
+
+void lv_flv_obu_start(lv_flv_t *f);
+int lv_flv_obu_data(lv_flv_t *f, const uint8_t *p, size_t n);
+
+/* Forgets what is held in front of a picture. */
+void lv_flv_unit_forget(lv_flv_video_t *v);
 /* Bytes of the sample: to the packager, or held until the frame has begun. */
-int lv_flv_nal_write(lv_flv_t *f, const uint8_t *p, size_t n);
+int lv_flv_unit_write(lv_flv_t *f, const uint8_t *p, size_t n);
 
 
 /* ---- audio ------------------------------------------------------------- */
 
+static inline lv_flv_audio_t *
+lv_flv_a(lv_flv_t *f)
+{
+    return &f->audio[f->a];
+}
+
 int lv_flv_audio_data(lv_flv_t *f, const uint8_t *p, size_t n);
+
+/* Tells once of each codec; what is refused is counted. The rest of the message
+ * is passed over. */
+int lv_flv_sound_refuse(lv_flv_t *f, uint32_t codec, const char *name);
+/* a->collect has a sequence header of the message's codec. */
+int lv_flv_sound_sequence(lv_flv_t *f);
+/* How many of a frame's first bytes tell what it is. */
+unsigned lv_flv_sound_peek(uint32_t fourcc);
+/* They are in m->head (m->head_len, fewer where the body is shorter), `whole`
+ * is what there is of the body from the frame's first byte on: configures the
+ * track if need be, begins the frame and writes what was peeked. */
+int lv_flv_sound_begin(lv_flv_t *f, uint32_t whole);
+int lv_flv_sound_write(lv_flv_t *f, const uint8_t *p, size_t n);
+int lv_flv_sound_end(lv_flv_t *f);
 
 #endif

@@ -24,7 +24,8 @@ lv_flv_video_refuse(lv_flv_t *f, unsigned id)
         [6] = "video codec not supported: screen video 2, use H.264",
         [8] = "video codec not supported: H.263, use H.264",
         [9] = "video codec not supported: MPEG-4 part 2, use H.264",
-        [LV_FLV_ID_HEVC] = "codec not supported yet: HEVC (codec id 12)"
+        [13] = "video codec not supported: AV1 as codec id 13, use enhanced"
+               " RTMP (av01)"
     };
 
     f->stat.refused++;
@@ -35,32 +36,69 @@ lv_flv_video_refuse(lv_flv_t *f, unsigned id)
 }
 
 
-static int
-lv_flv_video_refuse_fourcc(lv_flv_t *f, uint32_t fourcc)
+/* The codec of a track's messages; LV_FLV_NO_VIDEO: refused. */
+static lv_flv_codec_t
+lv_flv_video_codec(lv_flv_t *f, uint32_t fourcc)
 {
-    unsigned  i;
+    const char  *err;
 
-    static const struct {
-        uint32_t     fourcc;
-        const char  *err;
-    } texts[] = {
-        { LV_FLV_FOURCC('h', 'v', 'c', '1'), "codec not supported yet: hvc1" },
-        { LV_FLV_FOURCC('h', 'e', 'v', '1'), "codec not supported yet: hev1" },
-        { LV_FLV_FOURCC('a', 'v', '0', '1'), "codec not supported yet: av01" },
-        { LV_FLV_FOURCC('v', 'p', '0', '9'), "codec not supported yet: vp09" },
-        { LV_FLV_FOURCC('v', 'p', '0', '8'), "codec not supported yet: vp08" },
-        { LV_FLV_FOURCC('v', 'v', 'c', '1'), "codec not supported yet: vvc1" }
-    };
+    switch (fourcc) {
 
-    f->stat.refused++;
+    case LV_FLV_AVC1:
+        return LV_FLV_H264;
 
-    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (texts[i].fourcc == fourcc) {
-            return lv_flv_fail(f, texts[i].err);
-        }
+    case LV_FLV_HVC1:
+    case LV_FLV_HEV1:
+        return LV_FLV_HEVC;
+
+    case LV_FLV_AV01:
+        return LV_FLV_AV1;
+
+    case LV_FLV_FOURCC('v', 'p', '0', '9'):
+        err = "video codec not supported: HLS has no place for VP9, use H.264,"
+              " HEVC or AV1";
+        break;
+
+    case LV_FLV_FOURCC('v', 'p', '0', '8'):
+        err = "video codec not supported: HLS has no place for VP8, use H.264,"
+              " HEVC or AV1";
+        break;
+
+    case LV_FLV_FOURCC('v', 'v', 'c', '1'):
+        err = "video codec not supported: no player takes VVC, use H.264, HEVC"
+              " or AV1";
+        break;
+
+    default:
+        err = "video codec not supported: unknown FourCC, use H.264, HEVC or"
+              " AV1";
     }
 
-    return lv_flv_fail(f, "video codec not supported: unknown FourCC");
+    f->stat.refused++;
+    (void) lv_flv_fail(f, err);
+
+    return LV_FLV_NO_VIDEO;
+}
+
+
+/* The track is another codec's from here on. */
+static void
+lv_flv_video_codec_set(lv_flv_video_t *v, lv_flv_codec_t codec)
+{
+    if (v->codec == codec) {
+        return;
+    }
+
+    v->codec = codec;
+    v->track = -1;
+    v->length_size = 4;
+    v->annexb = false;
+    v->started = false;
+    v->sets_changed = false;
+    v->pieces = 0;
+    v->config.len = 0;
+    v->next.len = 0;
+    lv_flv_unit_forget(v);
 }
 
 
@@ -69,16 +107,16 @@ lv_flv_video_broken(lv_flv_t *f, const char *why)
 {
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
-    if (v->m.frame) {
-        lv_packager_frame_abort(v->m.packager, v->track);
-        v->m.frame = false;
+    if (f->vm.frame) {
+        lv_packager_frame_abort(f->vm.packager, v->track);
+        f->vm.frame = false;
         v->pieces = 0;
     }
 
-    lv_flv_skip(&v->m);
-    lv_flv_nal_forget(v);
+    lv_flv_skip(&f->vm);
+    lv_flv_unit_forget(v);
     f->stat.broken++;
 
     if (v->broken_run++ == 0) {
@@ -93,138 +131,42 @@ lv_flv_video_broken(lv_flv_t *f, const char *why)
 }
 
 
-/* ---- configuration ----------------------------------------------------- */
-
-/* Gives v->next to the packager. */
-static int
-lv_flv_video_configure(lv_flv_t *f)
-{
-    int                track;
-    size_t             len;
-    lv_avc_sps_t       sps;
-    lv_flv_video_t    *v;
-    const uint8_t     *nal;
-    lv_codec_config_t  c;
-
-    v = &f->video;
-
-    nal = lv_avc_config_get(&v->next, LV_NAL_SPS, 0, &len);
-
-    if (nal == NULL || lv_avc_sps_parse(&sps, nal, len) != LV_OK) {
-        return lv_flv_fail(f, "H.264 configuration is damaged");
-    }
-
-    memset(&c, 0, sizeof(c));
-    c.kind = LV_KIND_VIDEO;
-    c.fourcc = LV_FLV_AVC1;
-    c.width = sps.display_width;
-    c.height = sps.height;
-    c.rate_milli = sps.rate_milli;
-    c.config = v->next.data;
-    c.config_len = v->next.len;
-    lv_avc_codec_string(&sps, c.codecs);
-
-    track = lv_packager_config(v->m.packager, &c, v->m.now_ms);
-
-    if (track == LV_DECLINED) {
-        return lv_flv_fail(f, "H.264 configuration cannot be packaged");
-    }
-
-    if (track < 0) {
-        return lv_flv_displaced(f);
-    }
-
-    v->track = track;
-    v->config = v->next;
-    v->sets_changed = false;
-    f->stat.configs++;
-
-    lv_flv_tell(f, LV_FLV_CONFIG, "%s %ux%u", c.codecs, c.width, c.height);
-
-    return LV_OK;
-}
-
-
-static int
-lv_flv_video_sequence(lv_flv_t *f)
-{
-    int               rc;
-    uint8_t           length_size;
-    const char       *err;
-    lv_flv_video_t   *v;
-    lv_avc_config_t   c;
-
-    v = &f->video;
-
-    if (v->hold_len == 0) {
-        return LV_OK;                        /* some send an empty one first */
-    }
-
-    if (lv_avc_config_is_hevc(v->hold, v->hold_len)) {
-        v->hold_len = 0;
-        f->stat.refused++;
-        return lv_flv_fail(f, "HEVC is sent as H.264 (codec id 7): use H.264");
-    }
-
-    rc = lv_avc_config_read(&c, v->hold, v->hold_len, &length_size, &err);
-    v->hold_len = 0;
-
-    if (rc == LV_ERROR) {
-
-        /* with a configuration at hand, the stream may go on as it was */
-        return v->config.len ? lv_flv_video_broken(f, err)
-                             : lv_flv_fail(f, err);
-    }
-
-    v->length_size = length_size;
-
-    if (c.len == 0) {
-        return LV_OK;
-    }
-
-    if (!lv_nal_config_equal(&v->next, &c)) {
-        v->next = c;
-        v->sets_changed = true;
-    }
-
-    if (rc == LV_DECLINED || lv_nal_config_equal(&v->next, &v->config)) {
-        return LV_OK;
-    }
-
-    return lv_flv_video_configure(f);
-}
-
-
 /* ---- pictures ---------------------------------------------------------- */
 
-/* A PPS may change between key frames; then it has to be where it came. */
+/* What a configuration wants in front of the picture. */
 static int
-lv_flv_video_write_sets(lv_flv_t *f)
+lv_flv_video_write_units(lv_flv_t *f, bool key)
 {
-    int             rc;
-    size_t          len;
-    uint8_t         length[4];
-    unsigned        i;
-    const uint8_t  *nal;
+    int              rc;
+    size_t           len;
+    uint8_t          length[4];
+    unsigned         i;
+    lv_flv_video_t  *v;
+    const uint8_t   *unit;
 
-    for (i = 0; /* void */ ; i++) {
-        nal = lv_avc_config_get(&f->video.next, LV_NAL_PPS, i, &len);
+    v = lv_flv_v(f);
+    rc = LV_OK;
 
-        if (nal == NULL) {
-            return LV_OK;
+    for (i = 0; rc == LV_OK; i++) {
+        unit = lv_flv_video_unit(v, key, i, &len);
+
+        if (unit == NULL) {
+            break;
         }
 
-        lv_put32(length, (uint32_t) len);
-        rc = lv_flv_nal_write(f, length, 4);
+        if (v->codec != LV_FLV_AV1) {
+            lv_put32(length, (uint32_t) len);
+            rc = lv_flv_unit_write(f, length, 4);
+        }
 
         if (rc == LV_OK) {
-            rc = lv_flv_nal_write(f, nal, len);
-        }
-
-        if (rc != LV_OK) {
-            return rc;
+            rc = lv_flv_unit_write(f, unit, len);
         }
     }
+
+    v->sets_changed = false;
+
+    return rc;
 }
 
 
@@ -236,13 +178,13 @@ lv_flv_video_flush(lv_flv_t *f)
     uint32_t         n;
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
     v->nal_at += v->out;
     n = v->hold_len;
     v->hold_len = 0;
 
-    rc = n ? lv_flv_nal_write(f, v->hold, n) : LV_OK;
+    rc = n ? lv_flv_unit_write(f, v->hold, n) : LV_OK;
 
     return rc;
 }
@@ -251,8 +193,8 @@ lv_flv_video_flush(lv_flv_t *f)
 static int
 lv_flv_video_unwanted(lv_flv_t *f, uint64_t *count)
 {
-    f->video.m.state = LV_FLV_S_SKIP;
-    lv_flv_nal_forget(&f->video);
+    f->vm.state = LV_FLV_S_SKIP;
+    lv_flv_unit_forget(lv_flv_v(f));
     (*count)++;
 
     return LV_DECLINED;
@@ -267,11 +209,11 @@ lv_flv_video_picture(lv_flv_t *f, bool key)
     lv_flv_video_t    *v;
     lv_flv_message_t  *m;
 
-    v = &f->video;
-    m = &v->m;
+    v = lv_flv_v(f);
+    m = &f->vm;
 
     if (key && !lv_nal_config_equal(&v->next, &v->config)
-        && lv_avc_config_complete(&v->next))
+        && lv_flv_video_complete(v))
     {
         if (lv_flv_video_configure(f) != LV_OK) {
             return LV_ERROR;
@@ -279,13 +221,12 @@ lv_flv_video_picture(lv_flv_t *f, bool key)
     }
 
     if (v->track < 0) {
-        lv_flv_tell_once(f, LV_FLV_ONCE_HELD_VIDEO, LV_FLV_HELD,
-                         "video comes without an H.264 sequence header");
+        lv_flv_video_held(f);
         return lv_flv_video_unwanted(f, &f->stat.held);
     }
 
-    lv_timeline_video(&f->timeline, LV_FLV_TRACK_VIDEO, m->timestamp, v->cts,
-                      m->now_ms, &t);
+    lv_timeline_video(&f->timeline, LV_FLV_LINE_VIDEO(f->v), m->timestamp,
+                      v->cts, m->now_ms, &t);
 
     if (t.flags & LV_TIME_REBASED) {
         lv_flv_tell(f, LV_FLV_JUMP, "video clock jumped to %u ms",
@@ -296,7 +237,9 @@ lv_flv_video_picture(lv_flv_t *f, bool key)
         return lv_flv_video_unwanted(f, &f->stat.late);
     }
 
-    rc = lv_packager_frame(m->packager, v->track, t.dts_90k, t.cts_90k, key,
+    /* less than a tick of 1 ms, so that the order stays */
+    rc = lv_packager_frame(m->packager, v->track,
+                           t.dts_90k + m->nano * 9 / 100000, t.cts_90k, key,
                            m->now_ms);
 
     if (rc == LV_DECLINED) {
@@ -318,16 +261,9 @@ lv_flv_video_picture(lv_flv_t *f, bool key)
         lv_packager_captions(m->packager, v->track, v->captions);
     }
 
-    if (v->sets_changed) {
-        v->sets_changed = false;
-        rc = lv_flv_video_write_sets(f);
+    rc = lv_flv_video_write_units(f, key);
 
-        if (rc != LV_OK) {
-            return rc;
-        }
-    }
-
-    return lv_flv_video_flush(f);
+    return rc == LV_OK ? lv_flv_video_flush(f) : rc;
 }
 
 
@@ -338,8 +274,8 @@ lv_flv_video_more(lv_flv_t *f)
     lv_flv_video_t    *v;
     lv_flv_message_t  *m;
 
-    v = &f->video;
-    m = &v->m;
+    v = lv_flv_v(f);
+    m = &f->vm;
 
     rc = lv_packager_frame_more(m->packager, v->track, m->now_ms);
 
@@ -358,6 +294,62 @@ lv_flv_video_more(lv_flv_t *f)
 }
 
 
+void
+lv_flv_unit_forget(lv_flv_video_t *v)
+{
+    v->hold_len = 0;
+    v->sei_count = 0;
+    v->sei_bytes = 0;
+    v->recovery = false;
+    v->judging = false;
+}
+
+
+int
+lv_flv_unit_write(lv_flv_t *f, const uint8_t *p, size_t n)
+{
+    int              rc;
+    lv_flv_video_t  *v;
+
+    v = lv_flv_v(f);
+
+    if (!f->vm.frame) {
+
+        if (n <= LV_FLV_HOLD - v->hold_len) {
+            memcpy(v->hold + v->hold_len, p, n);
+            v->hold_len += (uint32_t) n;
+            return LV_OK;
+        }
+
+        /* frame types 1 and 4: key frames, the second kind made by a server */
+        rc = lv_flv_video_picture(f, v->frame_type == 1
+                                     || v->frame_type == 4);
+        if (rc != LV_OK) {
+            return rc;
+        }
+    }
+
+    rc = lv_packager_data(f->vm.packager, v->track, p, n);
+
+    if (rc == LV_ERROR) {
+        return lv_flv_displaced(f);
+    }
+
+    if (rc != LV_OK) {
+        lv_packager_frame_abort(f->vm.packager, v->track);
+        f->vm.frame = false;
+        f->vm.state = LV_FLV_S_SKIP;
+        lv_flv_unit_forget(v);
+        f->stat.declined++;
+        return LV_DECLINED;
+    }
+
+    v->out += (uint32_t) n;
+
+    return LV_OK;
+}
+
+
 /* ---- the message ------------------------------------------------------- */
 
 static int
@@ -365,14 +357,12 @@ lv_flv_video_head(lv_flv_t *f)
 {
     int                rc;
     unsigned           id;
-    lv_flv_video_t    *v;
     lv_flv_message_t  *m;
 
-    v = &f->video;
-    m = &v->m;
+    m = &f->vm;
 
     if (m->head[0] & 0x80) {
-        v->frame_type = (m->head[0] >> 4) & 7;
+        m->frame_type = (m->head[0] >> 4) & 7;
         rc = lv_flv_ex_head(m, LV_FLV_P_VIDEO_MULTI);
 
         if (rc == LV_AGAIN) {
@@ -385,15 +375,15 @@ lv_flv_video_head(lv_flv_t *f)
         }
 
     } else {
-        v->frame_type = m->head[0] >> 4;
+        m->frame_type = m->head[0] >> 4;
         id = m->head[0] & 0x0f;
 
-        if (v->frame_type == LV_FLV_COMMAND) {
+        if (m->frame_type == LV_FLV_COMMAND) {
             lv_flv_skip(m);
             return LV_OK;
         }
 
-        if (id != LV_FLV_ID_AVC) {
+        if (id != LV_FLV_ID_AVC && id != LV_FLV_ID_HEVC) {
             return lv_flv_video_refuse(f, id);
         }
 
@@ -403,10 +393,10 @@ lv_flv_video_head(lv_flv_t *f)
 
         m->legacy = true;
         m->packet = m->head[1];
-        m->fourcc = LV_FLV_AVC1;
+        m->fourcc = id == LV_FLV_ID_AVC ? LV_FLV_AVC1 : LV_FLV_HVC1;
     }
 
-    if (m->packet == LV_FLV_P_META || v->frame_type == LV_FLV_COMMAND) {
+    if (m->packet == LV_FLV_P_META || m->frame_type == LV_FLV_COMMAND) {
         lv_flv_skip(m);
         return LV_OK;
     }
@@ -425,8 +415,8 @@ lv_flv_video_body(lv_flv_t *f)
     lv_flv_video_t    *v;
     lv_flv_message_t  *m;
 
-    v = &f->video;
-    m = &v->m;
+    v = lv_flv_v(f);
+    m = &f->vm;
 
     switch (m->packet) {
 
@@ -435,14 +425,20 @@ lv_flv_video_body(lv_flv_t *f)
             return lv_flv_video_broken(f, "sequence header is too long");
         }
 
-        lv_flv_nal_forget(v);
+        lv_flv_unit_forget(v);
         m->state = LV_FLV_S_CONFIG;
         return LV_OK;
 
     case LV_FLV_P_FRAMES:
     case LV_FLV_P_FRAMES_X:
-        m->state = LV_FLV_S_NALS;
-        lv_flv_nal_start(f);
+        m->state = LV_FLV_S_UNITS;
+
+        if (v->codec == LV_FLV_AV1) {
+            lv_flv_obu_start(f);
+        } else {
+            lv_flv_nal_start(f);
+        }
+
         return LV_OK;
 
     case LV_FLV_P_END:
@@ -456,19 +452,54 @@ lv_flv_video_body(lv_flv_t *f)
 }
 
 
+/* Whose body it is. */
+static int
+lv_flv_video_whose(lv_flv_t *f)
+{
+    unsigned           id;
+    lv_flv_codec_t     codec;
+    lv_flv_message_t  *m;
+
+    m = &f->vm;
+
+    if (lv_flv_ex_track(m, &id) != LV_OK) {
+        return lv_flv_video_broken(f, "track is longer than its message");
+    }
+
+    if (id >= LV_FLV_VIDEOS) {
+        lv_flv_tell_once(f, LV_FLV_ONCE_TRACKS, LV_FLV_SKIPPED,
+                         "there are more tracks than can be used");
+        f->stat.refused++;
+        m->state = LV_FLV_S_SKIP;
+        return LV_OK;
+    }
+
+    codec = lv_flv_video_codec(f, m->fourcc);
+
+    if (codec == LV_FLV_NO_VIDEO) {
+        return LV_ERROR;
+    }
+
+    f->v = id;
+    lv_flv_v(f)->frame_type = m->frame_type;
+    lv_flv_video_codec_set(lv_flv_v(f), codec);
+
+    return LV_OK;
+}
+
+
 /* In front of a body: what multitrack messages have, and the composition
  * time. Called before the first byte of it and after each. */
 static int
 lv_flv_video_track(lv_flv_t *f)
 {
+    int                rc;
     size_t             before;
-    unsigned           id;
     uint32_t           cts;
     lv_flv_video_t    *v;
     lv_flv_message_t  *m;
 
-    v = &f->video;
-    m = &v->m;
+    m = &f->vm;
 
     before = lv_flv_ex_track_len(m);
 
@@ -477,28 +508,18 @@ lv_flv_video_track(lv_flv_t *f)
     }
 
     if (m->head_len == before) {
+        rc = lv_flv_video_whose(f);
 
-        if (lv_flv_ex_track(m, &id) != LV_OK) {
-            return lv_flv_video_broken(f, "track is longer than its message");
-        }
-
-        if (id != 0) {
-            lv_flv_tell_once(f, LV_FLV_ONCE_TRACKS, LV_FLV_SKIPPED,
-                             "only the first of several tracks is used");
-            f->stat.refused++;
-            m->state = LV_FLV_S_SKIP;
-            return LV_OK;
-        }
-
-        if (m->fourcc != LV_FLV_AVC1) {
-            return lv_flv_video_refuse_fourcc(f, m->fourcc);
+        if (rc != LV_OK || m->state == LV_FLV_S_SKIP) {
+            return rc;
         }
     }
 
+    v = lv_flv_v(f);
     v->cts = 0;
 
-    if (m->legacy || m->packet == LV_FLV_P_FRAMES) {
-
+    if (m->legacy || (m->packet == LV_FLV_P_FRAMES && v->codec != LV_FLV_AV1))
+    {
         if (m->head_len < before + 3) {
             if (m->body == 0) {
                 m->state = LV_FLV_S_SKIP;
@@ -520,27 +541,31 @@ static int
 lv_flv_video_done(lv_flv_t *f)
 {
     int                rc;
+    lv_flv_video_t    *v;
     lv_flv_message_t  *m;
 
-    m = &f->video.m;
+    v = lv_flv_v(f);
+    m = &f->vm;
     rc = LV_OK;
 
     if (m->state == LV_FLV_S_CONFIG) {
         rc = lv_flv_video_sequence(f);
 
-    } else if (m->state == LV_FLV_S_NALS) {
-        lv_flv_nal_end(f);
+    } else if (m->state == LV_FLV_S_UNITS) {
+
+        if (v->codec != LV_FLV_AV1) {
+            lv_flv_nal_end(f);
+        }
 
         if (m->frame) {
             m->frame = false;
-            lv_flv_nal_forget(&f->video);
-            f->video.broken_run = 0;
-            f->video.pieces++;
-            f->video.piece_ts = m->timestamp;
-            f->video.piece_cts = f->video.cts;
+            lv_flv_unit_forget(v);
+            v->broken_run = 0;
+            v->pieces++;
+            v->piece_ts = m->timestamp;
+            v->piece_cts = v->cts;
 
-            if (lv_packager_frame_end(m->packager, f->video.track)
-                == LV_ERROR)
+            if (lv_packager_frame_end(m->packager, v->track) == LV_ERROR)
             {
                 return lv_flv_displaced(f);
             }
@@ -563,17 +588,18 @@ lv_flv_video_take(lv_flv_t *f, const uint8_t *p, size_t n)
     int              rc;
     lv_flv_video_t  *v;
 
-    v = &f->video;
+    v = lv_flv_v(f);
 
-    switch (v->m.state) {
+    switch (f->vm.state) {
 
     case LV_FLV_S_CONFIG:
         memcpy(v->hold + v->hold_len, p, n);
         v->hold_len += (uint32_t) n;
         return LV_OK;
 
-    case LV_FLV_S_NALS:
-        rc = lv_flv_nal_data(f, p, n);
+    case LV_FLV_S_UNITS:
+        rc = v->codec == LV_FLV_AV1 ? lv_flv_obu_data(f, p, n)
+                                    : lv_flv_nal_data(f, p, n);
         return rc == LV_ERROR ? LV_ERROR : LV_OK;
 
     default:
@@ -589,7 +615,7 @@ lv_flv_video_data(lv_flv_t *f, const uint8_t *p, size_t n)
     size_t             take;
     lv_flv_message_t  *m;
 
-    m = &f->video.m;
+    m = &f->vm;
 
     while (n) {
 

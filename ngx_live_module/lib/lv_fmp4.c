@@ -1,6 +1,7 @@
 /* Init sections and part heads; see lv_fmp4.h. */
 
 #include "lv_fmp4.h"
+#include "lv_mp3.h"
 
 /* sample flags, 14496-12 8.8.3.1 */
 #define SAMPLE_KEY      0x02000000u  /* depends on no other */
@@ -208,19 +209,32 @@ put_descriptor(box_t *b, uint8_t tag, size_t len)
 static void
 put_esds(box_t *b, const lv_fmp4_track_t *t)
 {
+    size_t   info;
+    uint8_t  type;
+
+    info = 5 + t->config_len;
+    type = 0x40;                     /* MPEG-4 audio */
+
+    if (lv_mp3_is_config(t->config, t->config_len)) {
+        info = 0;
+        type = t->config[1] & 0x08 ? 0x6b : 0x69;
+    }
+
     box_open_full(b, "esds", 0, 0);
 
-    put_descriptor(b, 0x03, 3 + 5 + 13 + 5 + t->config_len + 5 + 1);
+    put_descriptor(b, 0x03, 3 + 5 + 13 + info + 5 + 1);
     put16(b, 0);                     /* ES_ID: 0 in files */
     put8(b, 0);
 
-    put_descriptor(b, 0x04, 13 + 5 + t->config_len);
-    put8(b, 0x40);                   /* MPEG-4 audio */
+    put_descriptor(b, 0x04, 13 + info);
+    put8(b, type);
     put8(b, 0x15);                   /* audio stream */
     put_zero(b, 3 + 4 + 4);          /* buffer size, bit rates: unknown */
 
-    put_descriptor(b, 0x05, t->config_len);
-    put(b, t->config, t->config_len);
+    if (info) {
+        put_descriptor(b, 0x05, t->config_len);
+        put(b, t->config, t->config_len);
+    }
 
     put_descriptor(b, 0x06, 1);
     put8(b, 0x02);

@@ -30,8 +30,10 @@ typedef struct {
     uint32_t        width, height;
     uint32_t        sample_rate, channels;
     const char     *language;        /* ISO 639-2/T, or NULL: "und" */
-    const uint8_t  *config;          /* avcC, hvcC, av1C, dOps, or
-                                        an AudioSpecificConfig */
+    const uint8_t  *config;          /* contents of avcC, hvcC, av1C, dOps,
+                                        dac3, dec3, dfLa (with its version);
+                                        'mp4a': an AudioSpecificConfig, or what
+                                        lv_mp3.h says */
     size_t          config_len;
 } lv_fmp4_track_t;
 

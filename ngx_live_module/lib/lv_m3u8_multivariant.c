@@ -10,6 +10,19 @@ lv_m3u8_peak(const lv_track_desc_t *d)
 }
 
 
+/* RFC 8216bis 4.4.6.2, VIDEO-RANGE; SDR is what its absence means. */
+static void
+lv_m3u8_range(lv_text_t *out, const lv_track_desc_t *v)
+{
+    if (v && v->transfer == 16) {
+        lv_text_lit(out, ",VIDEO-RANGE=PQ");
+
+    } else if (v && v->transfer == 18) {
+        lv_text_lit(out, ",VIDEO-RANGE=HLG");
+    }
+}
+
+
 /* BANDWIDTH to FRAME-RATE of a variant of `v` (or NULL) and `a` (or NULL).
  * The largest audio of a group counts (4.4.6.2: the sum of the largest). */
 static void
@@ -55,6 +68,8 @@ lv_m3u8_stream_inf(lv_text_t *out, const lv_track_desc_t *v,
         lv_text_seconds(out, (uint64_t) v->rate_milli * 1000);
     }
 
+    lv_m3u8_range(out, v);
+
     if (group) {
         lv_text_lit(out, ",AUDIO=\"");
         lv_text_str(out, group);
@@ -67,6 +82,19 @@ lv_m3u8_stream_inf(lv_text_t *out, const lv_track_desc_t *v,
     }
 
     lv_text_lit(out, "\n");
+}
+
+
+/* Sound that browsers' media sources do not take in MP4: AC-3, E-AC-3, MP3. A
+ * player that meets a codec it cannot play drops the variant, its video
+ * included. */
+static bool
+lv_m3u8_for_some(const lv_track_desc_t *d)
+{
+    return strncmp(d->codecs, "ac-3", 4) == 0
+           || strncmp(d->codecs, "ec-3", 4) == 0
+           || (strncmp(d->codecs, "mp4a", 4) == 0
+               && strncmp(d->codecs, "mp4a.40", 7) != 0);
 }
 
 
@@ -142,11 +170,12 @@ lv_m3u8_uri(lv_text_t *out, const char *name)
 void
 lv_m3u8_multivariant(lv_text_t *out, const lv_m3u8_stream_t *m)
 {
-    bool                    captions;
+    bool                    captions, silent;
     unsigned                i, videos;
     const lv_track_desc_t  *d, *audio;
 
     captions = false;
+    silent = false;
 
     for (i = 0; i < m->tracks; i++) {
         captions |= m->track[i].captions & LV_CAPTIONS_708;
@@ -171,8 +200,13 @@ lv_m3u8_multivariant(lv_text_t *out, const lv_m3u8_stream_t *m)
 
         if (d->kind == LV_KIND_VIDEO) {
             videos++;
+            continue;
+        }
 
-        } else if (audio == NULL || lv_m3u8_peak(d) > lv_m3u8_peak(audio)) {
+        /* the picture alone for those that cannot play the sound */
+        silent |= lv_m3u8_for_some(d);
+
+        if (audio == NULL || lv_m3u8_peak(d) > lv_m3u8_peak(audio)) {
             audio = d;
         }
     }
@@ -194,6 +228,11 @@ lv_m3u8_multivariant(lv_text_t *out, const lv_m3u8_stream_t *m)
         if (d->kind == LV_KIND_VIDEO) {
             lv_m3u8_stream_inf(out, d, audio, audio ? "audio" : NULL);
             lv_m3u8_uri(out, d->name);
+
+            if (silent) {
+                lv_m3u8_stream_inf(out, d, NULL, NULL);
+                lv_m3u8_uri(out, d->name);
+            }
 
         } else if (videos == 0) {
             lv_m3u8_stream_inf(out, NULL, d, NULL);
@@ -219,7 +258,8 @@ lv_m3u8_render_multivariant(lv_text_t *out, lv_store_t *st, lv_stream_t *s)
         && lv_hls_source(st, s, LV_HLS_MUXED, sizeof(LV_HLS_MUXED) - 1, &src)
            == LV_OK
         && lv_track_desc(src.track, &m.track[0]) == LV_OK
-        && lv_track_desc(src.audio, &m.track[1]) == LV_OK)
+        && lv_track_desc(src.audio, &m.track[1]) == LV_OK
+        && !lv_m3u8_for_some(&m.track[1]))
     {
         m.muxed = true;
         m.tracks = 2;

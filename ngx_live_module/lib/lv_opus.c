@@ -168,3 +168,46 @@ lv_opus_samples(const uint8_t *p, size_t len)
 
     return frame * n <= LV_OPUS_SAMPLES_MAX ? frame * n : 0;
 }
+
+
+/* CELT, full band. A frame that is all ones but for its last bit has the
+ * silence flag (RFC 6716 4.3): that symbol is the range coder's least probable
+ * one. */
+int
+lv_opus_silence(uint8_t *out, const uint8_t *dops, size_t len,
+    uint32_t samples)
+{
+    unsigned  i, n, size;
+    uint8_t  *p;
+
+    if (len < 11 || dops[10] != 0 || samples == 0
+        || samples > LV_OPUS_SAMPLES_MAX || samples % 120)
+    {
+        return LV_DECLINED;
+    }
+
+    for (size = 3; size > 0 && samples % (120u << size); size--) {
+        /* the longest frame that divides it */
+    }
+
+    n = samples / (120u << size);
+    p = out;
+
+    if (n > 6) {
+        return LV_DECLINED;
+    }
+
+    *p++ = (uint8_t) ((28 + size) << 3 | (dops[1] == 2 ? 4 : 0)
+                      | (n > 1 ? 3 : 0));
+
+    if (n > 1) {
+        *p++ = (uint8_t) n;                  /* of equal length, no padding */
+    }
+
+    for (i = 0; i < n; i++) {
+        *p++ = 0xff;
+        *p++ = 0xfe;
+    }
+
+    return (int) (p - out);
+}

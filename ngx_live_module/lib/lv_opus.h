@@ -41,4 +41,11 @@ size_t lv_opus_dops(const lv_opus_t *o, uint8_t *out);
  * are at p; 0: not a packet. */
 uint32_t lv_opus_samples(const uint8_t *p, size_t len);
 
+/* A packet of so many samples that decodes to zeros, for a track with this
+ * 'dOps' box. `out` has LV_OPUS_SILENCE_MAX bytes. Returns the length, or
+ * LV_DECLINED: several streams in a packet, or no such length. */
+#define LV_OPUS_SILENCE_MAX  16
+int lv_opus_silence(uint8_t *out, const uint8_t *dops, size_t len,
+    uint32_t samples);
+
 #endif

@@ -5,9 +5,6 @@
 #include <stdio.h>
 #include "lv_packager_int.h"
 
-#define NAME_ID(video)  ((video) ? 1 : 2)
-
-
 /* ---- events ------------------------------------------------------------ */
 
 void
@@ -77,7 +74,7 @@ lv_pack_new(lv_store_t *st, uint64_t now_ms, lv_pack_event_pt event,
 
 
 lv_pack_track_t *
-lv_pack_track_new(lv_packager_t *p, bool video)
+lv_pack_track_new(lv_packager_t *p, bool video, unsigned index)
 {
     lv_pack_track_t  *t;
 
@@ -97,7 +94,8 @@ lv_pack_track_new(lv_packager_t *p, bool video)
     }
 
     t->video = video;
-    t->track_id = NAME_ID(video);
+    t->index = (uint8_t) index;
+    t->track_id = (video ? 1 : 2) + 2 * index;
     t->sequence = 1;
     t->last_samples = 16;
     t->heard = INT64_MIN;
@@ -134,6 +132,10 @@ lv_pack_track_desc(lv_pack_track_t *t, const lv_track_desc_t *desc)
     if (t->fourcc == LV_FOURCC('m', 'p', '4', 'a')) {
         t->silence_len = lv_aac_silence(t->silence, desc->config,
                                         desc->config_len);
+
+    } else if (t->fourcc == LV_FOURCC('O', 'p', 'u', 's')) {
+        t->silence_len = lv_opus_silence(t->silence, desc->config,
+                                         desc->config_len, (uint32_t) samples);
     }
 }
 
@@ -293,13 +295,16 @@ config_valid(const lv_codec_config_t *c)
     }
 
     if (c->kind == LV_KIND_VIDEO) {
-        return c->width > 0 && c->width < 65536
+        return c->index < LV_PACKAGER_VIDEOS
+               && c->width > 0 && c->width < 65536
                && c->height > 0 && c->height < 65536;
     }
 
-    return c->kind == LV_KIND_AUDIO && c->sample_rate >= 1000
+    return c->kind == LV_KIND_AUDIO && c->index < LV_PACKAGER_AUDIOS
+           && c->sample_rate >= 1000
            && c->sample_rate <= 768000 && c->channels > 0
-           && c->frame_samples > 0 && c->frame_samples <= 16384;
+           && c->frame_samples > 0
+           && c->frame_samples <= LV_PACK_SAMPLES_MAX;
 }
 
 
@@ -311,6 +316,7 @@ config_desc(const lv_codec_config_t *c, const lv_pack_track_t *t,
     memset(d, 0, sizeof(lv_track_desc_t));
 
     d->kind = c->kind;
+    d->name[1] = (char) ('0' + c->index);
     lv_put32((uint8_t *) d->codecs, c->fourcc);
 
     if (memcmp(d->codecs, c->codecs, 4) == 0) {
@@ -326,14 +332,15 @@ config_desc(const lv_codec_config_t *c, const lv_pack_track_t *t,
     memcpy(d->config, c->config, c->config_len);
 
     if (c->kind == LV_KIND_VIDEO) {
-        memcpy(d->name, "v0", 3);
+        d->name[0] = 'v';
         d->timescale = LV_PACK_HZ;
+        d->transfer = c->transfer;
         d->frame_ts = t ? t->desc.frame_ts : 0;
         d->captions = t ? t->desc.captions : 0;
         return;
     }
 
-    memcpy(d->name, "a0", 3);
+    d->name[0] = 'a';
     d->timescale = t && t->track ? t->desc.timescale : c->sample_rate;
     d->frame_ts = (uint32_t) (((uint64_t) c->frame_samples * d->timescale
                                + c->sample_rate / 2) / c->sample_rate);
@@ -351,12 +358,13 @@ config_same(const lv_track_desc_t *a, const lv_track_desc_t *b)
 
 
 static int
-config_new(lv_packager_t *p, const lv_track_desc_t *d, bool video)
+config_new(lv_packager_t *p, const lv_track_desc_t *d, bool video,
+    unsigned index)
 {
     char              text[48];
     lv_pack_track_t  *t;
 
-    t = lv_pack_track_new(p, video);
+    t = lv_pack_track_new(p, video, index);
     if (t == NULL) {
         return LV_DECLINED;
     }
@@ -394,15 +402,17 @@ lv_packager_config(lv_packager_t *p, const lv_codec_config_t *c,
 
     video = c->kind == LV_KIND_VIDEO;
 
-    for (i = 0; i < p->tracks && p->track[i]->video != video; i++) {
-        /* void */
+    for (i = 0; i < p->tracks; i++) {
+        if (p->track[i]->video == video && p->track[i]->index == c->index) {
+            break;
+        }
     }
 
     t = i < p->tracks ? p->track[i] : NULL;
     config_desc(c, t, &d);
 
     if (t == NULL) {
-        return config_new(p, &d, video);
+        return config_new(p, &d, video, c->index);
     }
 
     t->configured = true;
@@ -496,6 +506,7 @@ lv_packager_frame(lv_packager_t *p, int track, int64_t dts_90k,
 
         if (rc == LV_OK) {
             t->frame_at = t->w.len;
+            t->frame_step = t->step;
             t->in_frame = true;
 
         } else if (rc == LV_AGAIN) {
@@ -537,6 +548,21 @@ lv_packager_data(lv_packager_t *p, int track, const void *data, size_t n)
     }
 
     return LV_OK;
+}
+
+
+void
+lv_packager_samples(lv_packager_t *p, int track, uint32_t samples)
+{
+    lv_pack_track_t  *t;
+
+    t = track_get(p, track);
+
+    if (t && t->in_frame && !t->video && samples > 0
+        && samples <= LV_PACK_SAMPLES_MAX)
+    {
+        t->frame_step = (uint64_t) samples * t->desc.timescale;
+    }
 }
 
 
@@ -585,7 +611,8 @@ lv_packager_frame_end(lv_packager_t *p, int track)
     s->size = t->w.len - t->frame_at;
     s->cts = t->frame_cts;
     s->key = t->frame_key;
-    s->duration = t->video ? t->frame_ts : lv_pack_audio_step(t);
+    s->duration = t->video ? t->frame_ts
+                           : lv_pack_audio_step(t, t->frame_step);
 
     t->pos = t->frame_dts + s->duration;
     t->heard = lv_pack_to_90k(t, t->pos);

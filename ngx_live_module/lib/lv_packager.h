@@ -33,6 +33,9 @@
 #include "lv_base.h"
 #include "lv_store.h"
 
+#define LV_PACKAGER_VIDEOS  4
+#define LV_PACKAGER_AUDIOS  2
+
 typedef struct lv_packager_s  lv_packager_t;
 
 typedef struct {
@@ -64,13 +67,16 @@ typedef void (*lv_pack_event_pt)(void *ctx, lv_pack_event_t ev,
 /* Codec configuration of a track. */
 typedef struct {
     uint8_t         kind;        /* LV_KIND_VIDEO, LV_KIND_AUDIO */
+    uint8_t         index;       /* 0: v0 or a0, 1: v1 or a1, … */
     char            codecs[32];  /* RFC 6381 */
     uint32_t        fourcc;      /* sample entry: 'avc1', 'mp4a', … */
     uint32_t        width, height;
     uint32_t        rate_milli;  /* from the bitstream, 0: unknown */
+    uint8_t         transfer;    /* video: transfer characteristics (ISO/IEC
+                                    23091-2), 0 or 2: unknown */
     uint32_t        sample_rate, channels;
     uint32_t        frame_samples;   /* audio: samples a frame, e.g. 1024 */
-    const uint8_t  *config;      /* avcC record, AudioSpecificConfig */
+    const uint8_t  *config;      /* what lv_fmp4_track_t wants */
     size_t          config_len;
 } lv_codec_config_t;
 
@@ -87,7 +93,8 @@ lv_packager_t *lv_packager_create(lv_store_t *st, const char *id, size_t len,
 lv_packager_t *lv_packager_adopt(lv_store_t *st, lv_stream_t *s,
     uint64_t now_ms, lv_pack_event_pt event, void *ctx);
 
-/* Returns a track handle >= 0 for a new track or the same kind's existing one,
+/* Returns a track handle >= 0 for a new track or the existing one of that kind
+ * and index (LV_PACKAGER_VIDEOS and _AUDIOS are the most there can be),
  * LV_DECLINED when the configuration cannot be packaged, LV_ERROR when the
  * packager is displaced. Same content again: nothing happens. */
 int lv_packager_config(lv_packager_t *p, const lv_codec_config_t *c,
@@ -98,6 +105,9 @@ int lv_packager_config(lv_packager_t *p, const lv_codec_config_t *c,
 int lv_packager_frame(lv_packager_t *p, int track, int64_t dts_90k,
     int32_t cts_90k, bool key, uint64_t now_ms);
 int lv_packager_data(lv_packager_t *p, int track, const void *data, size_t n);
+/* Audio: the current frame has so many samples, where that is not what the
+ * configuration said (Opus, FLAC). */
+void lv_packager_samples(lv_packager_t *p, int track, uint32_t samples);
 /* Bytes of the current frame so far, and overwriting some of them: for
  * length fields that are known only later. */
 uint32_t lv_packager_frame_len(lv_packager_t *p, int track);

@@ -10,6 +10,7 @@
  */
 
 #include "lv_fmp4_read.h"
+#include "lv_hevc.h"
 #include "lv_packager_int.h"
 
 #define MOOF_MAX  8448               /* of LV_PACK_SAMPLES samples */
@@ -96,6 +97,38 @@ key_cts(lv_packager_t *p, const lv_part_ref_t *ref)
 }
 
 
+/*
+ * A CRA picture of HEVC that comes twice would be two pictures with one order
+ * count in one coded video sequence. As a BLA picture, whose syntax is the
+ * same, it begins a new one (H.265 7.4.2.2, 8.1.3).
+ */
+static void
+key_splice(lv_pack_track_t *t, uint32_t at)
+{
+    uint8_t   head[5];
+    uint32_t  end;
+    uint64_t  next;
+
+    if (t->fourcc != LV_FOURCC('h', 'v', 'c', '1')) {
+        return;
+    }
+
+    for (end = t->w.len; end - at > sizeof(head); at = (uint32_t) next) {
+        lv_part_peek(&t->w, at, head, sizeof(head));
+        next = (uint64_t) at + 4 + lv_be32(head);
+
+        if (lv_hevc_type(head[4]) == LV_HEVC_CRA) {
+            head[4] = (uint8_t) ((head[4] & 0x81) | LV_HEVC_BLA << 1);
+            lv_part_patch(&t->w, at + 4, head + 4, 1);
+        }
+
+        if (next > end) {
+            break;
+        }
+    }
+}
+
+
 static int
 key_write(lv_packager_t *p, lv_pack_track_t *t, const lv_part_ref_t *ref)
 {
@@ -154,6 +187,7 @@ key_repeat(lv_packager_t *p, lv_pack_track_t *t, int64_t duration)
         rc = key_write(p, t, &ref);
 
         if (rc == LV_OK) {
+            key_splice(t, at);
             s = &t->sample[t->n++];
             s->size = ref.info.key_len;
             s->duration = (uint32_t) duration;
@@ -217,7 +251,7 @@ lv_pack_fill_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t pos)
     }
 
     while (pos - t->pos > t->frame_ts / 2) {
-        rc = silence_add(p, t, lv_pack_audio_step(t), pos);
+        rc = silence_add(p, t, lv_pack_audio_step(t, t->step), pos);
 
         if (rc == LV_DECLINED) {
             break;
@@ -348,7 +382,7 @@ lv_pack_fill_follower(lv_packager_t *p, lv_pack_track_t *t,
     t->anchored = false;
 
     do {
-        rc = silence_add(p, t, lv_pack_audio_step(t), pos);
+        rc = silence_add(p, t, lv_pack_audio_step(t, t->step), pos);
         if (rc != LV_OK) {
             return rc;
         }
@@ -399,7 +433,7 @@ fill_lead_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t end)
     t->anchored = false;
 
     while (t->n == 0 || pos - t->pos > t->frame_ts / 2) {
-        rc = silence_add(p, t, lv_pack_audio_step(t), pos);
+        rc = silence_add(p, t, lv_pack_audio_step(t, t->step), pos);
         if (rc != LV_OK) {
             return rc;
         }

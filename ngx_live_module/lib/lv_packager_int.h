@@ -33,8 +33,10 @@
 #include "lv_packager.h"
 #include "lv_fmp4.h"
 #include "lv_aac_silence.h"
+#include "lv_opus.h"
 
 #define LV_PACK_SAMPLES     512      /* in a part; more is cut or dropped */
+#define LV_PACK_SAMPLES_MAX 16384    /* of an audio frame */
 #define LV_PACK_CELLS       64       /* that a follower can be behind */
 #define LV_PACK_HZ          90000
 
@@ -74,6 +76,7 @@ typedef struct {
     uint32_t           fourcc;
     uint32_t           track_id;
     bool               video;
+    uint8_t            index;        /* in its name */
     bool               configured;   /* by this publisher */
     bool               held;         /* audio: frames wait for the start */
     bool               joined;       /* has its place in the grid */
@@ -102,6 +105,7 @@ typedef struct {
     uint32_t           frame_ts;     /* nominal duration of a frame */
     uint64_t           step;         /* audio: frame_samples × timescale … */
     uint64_t           rest;         /* … and what is left of it, modulo rate */
+    uint64_t           frame_step;   /* of the frame that comes in */
     uint8_t            silence[LV_AAC_SILENCE_MAX];
     int                silence_len;  /* <= 0: none is known */
 
@@ -255,7 +259,8 @@ void lv_pack_displaced(lv_packager_t *p);
 void lv_pack_flush(lv_packager_t *p);
 lv_packager_t *lv_pack_new(lv_store_t *st, uint64_t now_ms,
     lv_pack_event_pt event, void *ctx);
-lv_pack_track_t *lv_pack_track_new(lv_packager_t *p, bool video);
+lv_pack_track_t *lv_pack_track_new(lv_packager_t *p, bool video,
+    unsigned index);
 void lv_pack_track_desc(lv_pack_track_t *t, const lv_track_desc_t *desc);
 
 /* lv_packager_frame.c. LV_OK: t->frame_* say where it goes. */
@@ -277,7 +282,7 @@ void lv_pack_frame_drop(lv_pack_track_t *t);
 int lv_pack_sample_add(lv_packager_t *p, lv_pack_track_t *t,
     const void *data, uint32_t size, uint32_t duration, int32_t cts, bool key);
 void lv_pack_pos_set(lv_pack_track_t *t, int64_t pos);
-uint32_t lv_pack_audio_step(lv_pack_track_t *t);
+uint32_t lv_pack_audio_step(lv_pack_track_t *t, uint64_t step);
 int lv_pack_part_commit(lv_packager_t *p, lv_pack_track_t *t,
     const lv_pack_cell_t *c, unsigned k);
 int lv_pack_init_write(lv_packager_t *p, lv_pack_track_t *t, uint32_t msn);

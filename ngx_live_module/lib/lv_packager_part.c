@@ -135,14 +135,15 @@ lv_pack_pos_set(lv_pack_track_t *t, int64_t pos)
 }
 
 
-/* The duration of the next audio frame: in the track's timescale it need not
- * be a whole number (after a change of the sample rate), the sum is right. */
+/* The duration of the next audio frame (of t->step, or of what it is): in the
+ * track's timescale it need not be a whole number (after a change of the
+ * sample rate), the sum is right. */
 uint32_t
-lv_pack_audio_step(lv_pack_track_t *t)
+lv_pack_audio_step(lv_pack_track_t *t, uint64_t step)
 {
     uint32_t  n;
 
-    t->rest += t->step;
+    t->rest += step;
     n = (uint32_t) (t->rest / t->desc.sample_rate);
     t->rest %= t->desc.sample_rate;
 

@@ -41,7 +41,8 @@ load_track(lv_packager_t *p, lv_track_t *track)
         return LV_DECLINED;
     }
 
-    t = lv_pack_track_new(p, desc.kind == LV_KIND_VIDEO);
+    t = lv_pack_track_new(p, desc.kind == LV_KIND_VIDEO,
+                          (unsigned) (desc.name[1] - '0') & 7);
     if (t == NULL) {
         return LV_AGAIN;
     }
@@ -66,6 +67,15 @@ load_track(lv_packager_t *p, lv_track_t *track)
 }
 
 
+/* Video before sound, the first one before the others. */
+static bool
+leads(const lv_pack_track_t *t, const lv_pack_track_t *other)
+{
+    return other == NULL || (t->video && !other->video)
+           || (t->video == other->video && t->index < other->index);
+}
+
+
 /* The leading track, and its newest part. */
 static int
 load_lead(lv_packager_t *p, lv_part_ref_t *head)
@@ -76,7 +86,7 @@ load_lead(lv_packager_t *p, lv_part_ref_t *head)
     for (i = 0; i < p->tracks; i++) {
         t = p->track[i];
 
-        if (t->joined && (p->lead == NULL || (t->video && !p->lead->video))) {
+        if (t->joined && leads(t, p->lead)) {
             p->lead = t;
         }
     }

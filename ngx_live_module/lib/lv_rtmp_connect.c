@@ -2,6 +2,14 @@
 
 #include <stdlib.h>
 
+/* Enhanced RTMP v2: what a side can do with a codec, and capsEx. */
+#define CAN_FORWARD      4
+
+#define CAN_RECONNECT    0x01
+#define CAN_MULTITRACK   0x02
+#define CAN_MODEX        0x04
+#define CAN_NANOSECONDS  0x08
+
 
 static int
 connect_refuse(lv_rtmp_command_t *cmd)
@@ -20,8 +28,55 @@ connect_refuse(lv_rtmp_command_t *cmd)
 }
 
 
+/* To those that speak enhanced RTMP: which codecs are taken (lv_flv.h), and
+ * what else. */
+static void
+connect_capabilities(lv_amf0_writer_t *w)
+{
+    unsigned  i;
+
+    static const char *const  video[] = { "avc1", "hvc1", "av01", NULL };
+    static const char *const  audio[] = { "mp4a", "Opus", "fLaC", "ac-3",
+                                          "ec-3", ".mp3", NULL };
+
+    lv_amf0_put_key(w, "videoFourCcInfoMap");
+    lv_amf0_put_object(w);
+
+    for (i = 0; video[i]; i++) {
+        lv_amf0_put_key(w, video[i]);
+        lv_amf0_put_number(w, CAN_FORWARD);
+    }
+
+    lv_amf0_put_end(w);
+    lv_amf0_put_key(w, "audioFourCcInfoMap");
+    lv_amf0_put_object(w);
+
+    for (i = 0; audio[i]; i++) {
+        lv_amf0_put_key(w, audio[i]);
+        lv_amf0_put_number(w, CAN_FORWARD);
+    }
+
+    lv_amf0_put_end(w);
+    lv_amf0_put_key(w, "fourCcList");
+    lv_amf0_put_array(w, sizeof(video) / sizeof(video[0])
+                         + sizeof(audio) / sizeof(audio[0]) - 2);
+
+    for (i = 0; video[i]; i++) {
+        lv_amf0_put_string(w, video[i]);
+    }
+
+    for (i = 0; audio[i]; i++) {
+        lv_amf0_put_string(w, audio[i]);
+    }
+
+    lv_amf0_put_key(w, "capsEx");
+    lv_amf0_put_number(w, CAN_RECONNECT | CAN_MULTITRACK | CAN_MODEX
+                          | CAN_NANOSECONDS);
+}
+
+
 static int
-connect_answer(lv_rtmp_command_t *cmd, double encoding)
+connect_answer(lv_rtmp_command_t *cmd, double encoding, bool enhanced)
 {
     uint8_t             body[LV_RTMP_COMMAND_LEN];
     lv_amf0_writer_t    w;
@@ -48,9 +103,8 @@ connect_answer(lv_rtmp_command_t *cmd, double encoding)
     lv_amf0_put_key(&w, "mode");
     lv_amf0_put_number(&w, 1);
 
-    if (s->caps_ex & 1) {
-        lv_amf0_put_key(&w, "capsEx");
-        lv_amf0_put_number(&w, 1);
+    if (enhanced) {
+        connect_capabilities(&w);
     }
 
     lv_amf0_put_end(&w);
@@ -101,8 +155,9 @@ int
 lv_rtmp_command_connect(lv_rtmp_command_t *cmd)
 {
     int                 rc;
+    bool                enhanced;
     double              encoding, caps;
-    lv_amf0_value_t     obj;
+    lv_amf0_value_t     obj, value;
     lv_rtmp_connect_t   c;
     lv_rtmp_session_t  *s = cmd->s;
 
@@ -125,6 +180,11 @@ lv_rtmp_command_connect(lv_rtmp_command_t *cmd)
     lv_amf0_find_string(&obj, "flashVer", &c.flash_ver);
     lv_amf0_find_number(&obj, "objectEncoding", &encoding);
     lv_amf0_find_number(&obj, "capsEx", &caps);
+
+    enhanced = lv_amf0_find(&obj, "fourCcList", &value) == LV_OK
+               || lv_amf0_find(&obj, "videoFourCcInfoMap", &value) == LV_OK
+               || lv_amf0_find(&obj, "audioFourCcInfoMap", &value) == LV_OK
+               || lv_amf0_find(&obj, "capsEx", &value) == LV_OK;
 
     c.caps_ex = lv_rtmp_command_u32(caps);
     s->caps_ex = c.caps_ex;
@@ -156,5 +216,5 @@ lv_rtmp_command_connect(lv_rtmp_command_t *cmd)
 
     s->state = LV_RTMP_STATE_READY;
 
-    return connect_answer(cmd, encoding);
+    return connect_answer(cmd, encoding, enhanced);
 }

@@ -144,14 +144,16 @@ typedef struct {
     char      codecs[32];        /* RFC 6381, e.g. "avc1.64001f" */
     char      language[12];
     uint8_t   captions;          /* LV_CAPTIONS_*, seen so far */
+    uint8_t   transfer;          /* video: transfer characteristics (ISO/IEC
+                                    23091-2), 0 or 2: unknown */
     uint32_t  timescale;
     uint32_t  width, height;     /* video: after cropping, square pixels */
     uint32_t  rate_milli;        /* frames a second × 1000 */
     uint32_t  sample_rate;
     uint32_t  channels;
     uint32_t  frame_ts;          /* nominal duration of one sample, timescale */
-    uint32_t  config_len;        /* avcC or AudioSpecificConfig, for comparing
-                                    by content and for making init sections */
+    uint32_t  config_len;        /* what lv_fmp4_track_t wants, for comparing by
+                                    content and for making init sections */
     uint8_t   config[512];
     /* figures, updated once a segment */
     uint32_t  peak_bps;          /* the largest segment's bit rate so far */

@@ -13,20 +13,30 @@
 
 #include <stdlib.h>
 
+#include "lv_av1.h"
+#include "lv_avc.h"
 #include "lv_flv.h"
+#include "lv_fmp4.h"
+#include "lv_hevc.h"
 
 #define SAMPLE_MAX  (1 << 20)
+#define TRACKS      (2 * LV_PACKAGER_VIDEOS)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct lv_packager_s {
-    bool      configured[2];
-    bool      open[2];
+typedef struct {
+    bool      configured;
+    bool      open;
     bool      whole;                 /* the video sample may be added to */
-    int64_t   last[2];
+    bool      av1, hevc;
+    int64_t   last;
     size_t    len;                   /* of the video sample */
     uint8_t   sample[SAMPLE_MAX];
+} track_t;
+
+struct lv_packager_s {
     bool      decline, full;
+    track_t   track[TRACKS];         /* v0, a0, v1, a1, … */
 };
 
 static lv_packager_t  pk;
@@ -42,20 +52,42 @@ must(bool cond)
 }
 
 
+static track_t *
+track_of(lv_packager_t *p, int track)
+{
+    must(track >= 0 && track < TRACKS);
+
+    return &p->track[track];
+}
+
+
+static track_t *
+video_of(lv_packager_t *p, int track)
+{
+    must(track % 2 == 0);
+
+    return track_of(p, track);
+}
+
+
 int
 lv_packager_config(lv_packager_t *p, const lv_codec_config_t *c,
     uint64_t now_ms)
 {
-    unsigned  k;
+    bool      audio;
+    track_t  *t;
 
-    k = c->kind == LV_KIND_AUDIO;
-    must(!p->open[k]);
+    audio = c->kind == LV_KIND_AUDIO;
+    t = track_of(p, (int) audio + 2 * c->index);
+    must(!t->open && lv_fmp4_known(c->fourcc));
     must(c->config_len > 0 && memchr(c->codecs, 0, sizeof(c->codecs)));
-    must(k ? c->sample_rate && c->channels && c->frame_samples
-           : c->width && c->height);
-    p->configured[k] = true;
+    must(audio ? c->sample_rate && c->channels && c->frame_samples
+               : c->width && c->height);
+    t->configured = true;
+    t->av1 = c->fourcc == LV_FOURCC('a', 'v', '0', '1');
+    t->hevc = c->fourcc == LV_FOURCC('h', 'v', 'c', '1');
 
-    return (int) k;
+    return (int) audio + 2 * c->index;
 }
 
 
@@ -63,21 +95,20 @@ int
 lv_packager_frame(lv_packager_t *p, int track, int64_t dts_90k,
     int32_t cts_90k, bool key, uint64_t now_ms)
 {
-    must(track == 0 || track == 1);
-    must(p->configured[track] && !p->open[track]);
-    must(dts_90k > p->last[track]);
-    p->last[track] = dts_90k;
+    track_t  *t;
+
+    t = track_of(p, track);
+    must(t->configured && !t->open);
+    must(dts_90k > t->last);
+    t->last = dts_90k;
 
     if (p->decline) {
         return LV_DECLINED;
     }
 
-    p->open[track] = true;
-
-    if (track == 0) {
-        p->len = 0;
-        p->whole = false;
-    }
+    t->open = true;
+    t->len = 0;
+    t->whole = false;
 
     return LV_OK;
 }
@@ -86,19 +117,28 @@ lv_packager_frame(lv_packager_t *p, int track, int64_t dts_90k,
 int
 lv_packager_data(lv_packager_t *p, int track, const void *data, size_t n)
 {
-    must(p->open[track] && n > 0);
+    track_t  *t;
+
+    t = track_of(p, track);
+    must(t->open && n > 0);
 
     if (p->full) {
         return LV_DECLINED;
     }
 
-    if (track == 0) {
-        must(n <= SAMPLE_MAX - p->len);
-        memcpy(p->sample + p->len, data, n);
-        p->len += n;
-    }
+    must(n <= SAMPLE_MAX - t->len);
+    memcpy(t->sample + t->len, data, n);
+    t->len += n;
 
     return LV_OK;
+}
+
+
+void
+lv_packager_samples(lv_packager_t *p, int track, uint32_t samples)
+{
+    must(track % 2 == 1 && track_of(p, track)->open);
+    must(samples > 0 && samples <= 16384);
 }
 
 
@@ -106,57 +146,105 @@ void
 lv_packager_patch(lv_packager_t *p, int track, uint32_t at, const void *data,
     size_t n)
 {
-    must(track == 0 && p->open[0] && at <= p->len && n <= p->len - at);
-    memcpy(p->sample + at, data, n);
+    track_t  *t;
+
+    t = video_of(p, track);
+    must(t->open && at <= t->len && n <= t->len - at);
+    memcpy(t->sample + at, data, n);
 }
 
 
 uint32_t
 lv_packager_frame_len(lv_packager_t *p, int track)
 {
-    must(track == 0 && p->open[0]);
+    must(video_of(p, track)->open);
 
-    return (uint32_t) p->len;
+    return (uint32_t) track_of(p, track)->len;
 }
 
 
 int
 lv_packager_frame_more(lv_packager_t *p, int track, uint64_t now_ms)
 {
-    must(track == 0 && p->configured[0] && !p->open[0]);
+    track_t  *t;
 
-    if (p->decline || !p->whole) {
+    t = video_of(p, track);
+    must(t->configured && !t->open);
+
+    if (p->decline || !t->whole) {
         return LV_DECLINED;
     }
 
-    p->whole = false;
-    p->open[0] = true;
+    t->whole = false;
+    t->open = true;
 
     return LV_OK;
+}
+
+
+/* A sample is whole NAL units, none of them a parameter set that has its place
+ * in the sample entry alone. */
+static void
+check_nals(const track_t *t)
+{
+    size_t   at, n;
+    uint8_t  head;
+
+    must(t->len > 4);
+
+    for (at = 0; at < t->len; at += 4 + n) {
+        must(t->len - at > 4);
+        n = lv_be32(t->sample + at);
+        must(n > 0 && n <= t->len - at - 4);
+        head = t->sample[at + 4];
+        must(t->hevc ? lv_hevc_type(head) != LV_HEVC_VPS
+                       && lv_hevc_type(head) != LV_HEVC_SPS
+                     : (head & 0x1f) != LV_NAL_SPS);
+    }
+}
+
+
+/* … or whole OBUs. */
+static void
+check_obus(const track_t *t)
+{
+    size_t        at;
+    lv_av1_obu_t  obu;
+
+    must(t->len > 0);
+
+    for (at = 0; at < t->len; at += obu.header_len + obu.len) {
+        must(lv_av1_obu_parse(&obu, t->sample + at, t->len - at) == LV_OK);
+        must(obu.type != LV_AV1_DELIMITER && obu.type != LV_AV1_PADDING);
+
+        if (!obu.has_size) {
+            return;
+        }
+
+        must(obu.header_len + obu.len <= t->len - at);
+    }
 }
 
 
 int
 lv_packager_frame_end(lv_packager_t *p, int track)
 {
-    size_t  at, n;
+    track_t  *t;
 
-    must(p->open[track]);
-    p->open[track] = false;
+    t = track_of(p, track);
+    must(t->open);
+    t->open = false;
 
-    if (track == 1) {
+    if (track % 2) {
         return LV_OK;
     }
 
-    p->whole = true;
+    t->whole = true;
 
-    must(p->len > 4);
-
-    for (at = 0; at < p->len; at += 4 + n) {
-        must(p->len - at > 4);
-        n = lv_be32(p->sample + at);
-        must(n > 0 && n <= p->len - at - 4);
-        must((p->sample[at + 4] & 0x1f) != LV_NAL_SPS);
+    if (t->av1) {
+        check_obus(t);
+    } else {
+        check_nals(t);
     }
 
     return LV_OK;
@@ -166,15 +254,26 @@ lv_packager_frame_end(lv_packager_t *p, int track)
 void
 lv_packager_frame_abort(lv_packager_t *p, int track)
 {
-    must(p->open[track]);
-    p->open[track] = false;
+    must(track_of(p, track)->open);
+    track_of(p, track)->open = false;
 }
 
 
 void
 lv_packager_captions(lv_packager_t *p, int track, unsigned captions)
 {
-    must(track == 0 && p->open[0] && captions > 0 && captions < 8);
+    must(video_of(p, track)->open && captions > 0 && captions < 8);
+}
+
+
+static void
+must_closed(unsigned audio)
+{
+    unsigned  i;
+
+    for (i = audio; i < TRACKS; i += 2) {
+        must(!pk.track[i].open);
+    }
 }
 
 
@@ -219,9 +318,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t  len;
     uint64_t  now;
 
-    memset(&pk, 0, offsetof(lv_packager_t, sample));
     pk.decline = pk.full = false;
-    pk.last[0] = pk.last[1] = -1;
+
+    for (len = 0; len < TRACKS; len++) {
+        memset(&pk.track[len], 0, offsetof(track_t, sample));
+        pk.track[len].last = -1;
+    }
+
     lv_flv_init(&flv, NULL, event, NULL);
     now = 1700000000000ull;
 
@@ -239,13 +342,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         }
 
-        must(!pk.open[data[0] & 1 ? 1 : 0]);
+        must_closed(data[0] & 1);
         data += 8 + len;
         size -= 8 + len;
     }
 
     lv_flv_abort_all(&flv);
-    must(!pk.open[0] && !pk.open[1]);
+    must_closed(0);
+    must_closed(1);
 
     return 0;
 }

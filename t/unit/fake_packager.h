@@ -14,6 +14,7 @@
 #include "lv_packager.h"
 
 #define FAKE_FRAMES   4096
+#define FAKE_TRACKS   8        /* v0, a0, v1, a1, … */
 
 typedef struct {
     int       track;
@@ -24,6 +25,7 @@ typedef struct {
     bool      ended;
     uint8_t  *data;
     size_t    len;
+    uint32_t  samples;      /* 0: as configured */
     unsigned  configs;      /* how many configurations had come before */
 } fake_frame_t;
 
@@ -31,10 +33,10 @@ struct lv_packager_s {
     fake_frame_t       frame[FAKE_FRAMES];
     unsigned           frames;
     bool               ring;         /* forget old frames when full */
-    int                open[2];      /* index of the open frame, -1 */
-    lv_codec_config_t  config[2];    /* last of video, audio */
-    uint8_t            config_data[2][2048];
-    unsigned           configs[2];
+    int                open[FAKE_TRACKS];   /* index of the open frame, -1 */
+    lv_codec_config_t  config[FAKE_TRACKS]; /* the last ones */
+    uint8_t            config_data[FAKE_TRACKS][2048];
+    unsigned           configs[FAKE_TRACKS];
     unsigned           captions;     /* of the video track */
     unsigned           misuse;       /* calls against the contract */
     /* what to answer */
@@ -51,7 +53,7 @@ fake_reset(lv_packager_t *p)
     }
 
     memset(p, 0, sizeof(*p));
-    p->open[0] = p->open[1] = -1;
+    memset(p->open, 0xff, sizeof(p->open));
 }
 
 
@@ -66,7 +68,7 @@ fake_frames_free(lv_packager_t *p)
     }
 
     p->frames = 0;
-    p->open[0] = p->open[1] = -1;
+    memset(p->open, 0xff, sizeof(p->open));
 }
 
 
@@ -80,7 +82,7 @@ lv_packager_config(lv_packager_t *p, const lv_codec_config_t *c,
         return p->config_rc;
     }
 
-    k = c->kind == LV_KIND_AUDIO;
+    k = (c->kind == LV_KIND_AUDIO) + 2 * c->index;
 
     if (c->config_len > sizeof(p->config_data[k]) || p->open[k] != -1) {
         p->misuse++;
@@ -106,7 +108,7 @@ lv_packager_frame(lv_packager_t *p, int track, int64_t dts_90k,
         return p->frame_rc;
     }
 
-    if (track < 0 || track > 1 || p->configs[track] == 0
+    if (track < 0 || track >= FAKE_TRACKS || p->configs[track] == 0
         || p->open[track] != -1)
     {
         p->misuse++;
@@ -138,7 +140,7 @@ lv_packager_frame(lv_packager_t *p, int track, int64_t dts_90k,
 static fake_frame_t *
 fake_open(lv_packager_t *p, int track)
 {
-    if (track < 0 || track > 1 || p->open[track] == -1) {
+    if (track < 0 || track >= FAKE_TRACKS || p->open[track] == -1) {
         p->misuse++;
         return NULL;
     }
@@ -178,6 +180,19 @@ lv_packager_frame_len(lv_packager_t *p, int track)
     f = fake_open(p, track);
 
     return f ? (uint32_t) f->len : 0;
+}
+
+
+void
+lv_packager_samples(lv_packager_t *p, int track, uint32_t samples)
+{
+    fake_frame_t  *f;
+
+    f = fake_open(p, track);
+
+    if (f) {
+        f->samples = samples;
+    }
 }
 
 

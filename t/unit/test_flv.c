@@ -238,7 +238,7 @@ test_displaced(void)
     flv_reset();
     pk.config_rc = LV_DECLINED;
     is_int(send_avc(4), LV_ERROR, "a configuration that cannot be packaged");
-    is_str(flv.err, "H.264 configuration cannot be packaged", "is told");
+    is_str(flv.err, "video configuration cannot be packaged", "is told");
     ok(!flv.displaced, "that is not being displaced");
 }
 

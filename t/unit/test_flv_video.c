@@ -558,7 +558,7 @@ test_keys(void)
         n += fake_frame(&pk, 0, i)->key;
     }
     is_int(n, 1, "intra refresh: one IDR");
-    flv.video.idr_ms -= 20000;
+    flv.video[0].idr_ms -= 20000;
     fake_frames_free(&pk);
     {
         flv_tag_t   t;
@@ -609,7 +609,8 @@ test_refused(void)
         { 4, "video codec not supported: VP6, use H.264" },
         { 5, "video codec not supported: VP6 with alpha, use H.264" },
         { 6, "video codec not supported: screen video 2, use H.264" },
-        { 12, "codec not supported yet: HEVC (codec id 12)" },
+        { 13, "video codec not supported: AV1 as codec id 13, use enhanced"
+              " RTMP (av01)" },
         { 15, "video codec not supported, use H.264" }
     };
 
@@ -625,8 +626,8 @@ test_refused(void)
     START("\x17\0\0\0\0\1\1\x60\0\0\0\x90\0\0\0\0\0\x5d\xf0\0\xfc\xfd\xf8\xf8"
           "\0\0\x0f\3\xa0\0\1\0\2\x40\1");
     is_int(send_built(LV_FLV_VIDEO, 0), LV_ERROR, "HEVC under codec id 7");
-    is_str(flv.err, "HEVC is sent as H.264 (codec id 7): use H.264",
-           "is refused with a clear reason");
+    is_str(flv.err, "HEVC is sent as H.264 (codec id 7): use H.264, or"
+           " enhanced RTMP for HEVC", "is refused with a clear reason");
     ok(!flv.displaced, "that is not being displaced");
 
     flv_reset();
@@ -644,11 +645,14 @@ test_enhanced(void)
     static const struct {
         const char  *data, *err;
     } other[] = {
-        { "\x90hvc1\1\1", "codec not supported yet: hvc1" },
-        { "\x91hev1\1\1", "codec not supported yet: hev1" },
-        { "\x90" "av01\1\1", "codec not supported yet: av01" },
-        { "\x90vp09\1\1", "codec not supported yet: vp09" },
-        { "\x90\1\2zz\1\1", "video codec not supported: unknown FourCC" }
+        { "\x90vp09\1\1", "video codec not supported: HLS has no place for"
+                           " VP9, use H.264, HEVC or AV1" },
+        { "\x91vp08\1\1", "video codec not supported: HLS has no place for"
+                           " VP8, use H.264, HEVC or AV1" },
+        { "\x91vvc1\1\1", "video codec not supported: no player takes VVC,"
+                           " use H.264, HEVC or AV1" },
+        { "\x90\1\2zz\1\1", "video codec not supported: unknown FourCC,"
+                            " use H.264, HEVC or AV1" }
     };
 
     flv_reset();
@@ -715,25 +719,25 @@ test_multitrack(void)
         add_nal(4, 0x65, 80);
         send_built(LV_FLV_VIDEO, 0);
         is_str(nals(0), "5", "frames");
-        START("\x96\x01" "avc1\1\0\0\0");
+        START("\x96\x01" "avc1\x09\0\0\0");
         add_nal(4, 0x65, 80);
         send_built(LV_FLV_VIDEO, 0);
         is_int(pk.frames, 1, "another track is left out");
         is_int(told_count(LV_FLV_SKIPPED), 1, "told");
 
-        /* many tracks: 1 first, then 0, then 2 */
+        /* many tracks: one that is none of ours, 0, and one more */
         START("\x96\x11" "avc1");
-        ADD("\1\0\0\x10" "\0\0\0" "\0\0\0\x09zzzzzzzzz");
+        ADD("\x09\0\0\x10" "\0\0\0" "\0\0\0\x09zzzzzzzzz");
         ADD("\0\0\0\x18" "\0\0\x50");
         add_nal(4, 0x65, 17);
-        ADD("\2\0\0\0");
+        ADD("\x09\0\0\0");
         is_int(send_built(LV_FLV_VIDEO, 40), LV_OK, "multitrack, many");
         is_str(nals(1), "5", "the first track's frame is found");
         is_int(fake_frame(&pk, 0, 1)->cts, 7200, "with its time");
 
         /* many tracks, many codecs */
         START("\x96\x23");
-        ADD("hvc1\1\0\0\x05zzzzz");
+        ADD("hvc1\x09\0\0\x05zzzzz");
         ADD("avc1\0\0\0\x15");
         add_nal(4, 0x65, 17);
         is_int(send_built(LV_FLV_VIDEO, 80), LV_OK,

@@ -358,7 +358,9 @@ test_odd_commands(void)
     text = answers();
     ok(strstr(text, "objectEncoding:3,") != NULL,
        "objectEncoding is echoed");
-    ok(strstr(text, "capsEx:1,") != NULL, "capsEx: we can reconnect");
+    ok(strstr(text, "capsEx:15,") != NULL, "capsEx: what we can do");
+    ok(strstr(text, "videoFourCcInfoMap:{avc1:4,hvc1:4,av01:4,}") != NULL,
+       "and the codecs that are taken");
 
     /* AMF3 commands: type 17 with a leading 0, or without */
     peer_handshake(&in);
