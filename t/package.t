@@ -61,8 +61,9 @@ sub package_ok {
         my $errors = '';
 
         for my $f (@{ $files{$track} }) {
+            # in ticks of a frame two pictures may have one time
             $errors .= output('ffmpeg', '-nostdin', '-v', 'warning', '-i', $f,
-                '-f', 'null', '-');
+                '-enc_time_base', '1:90000', '-f', 'null', '-');
         }
 
         is($errors, '', "  $track: FFmpeg has nothing to say");
