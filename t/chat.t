@@ -119,6 +119,26 @@ for (1 .. 4) {
 }
 is($total, 10, 'reactions of two workers are added up');
 
+# --- how many there are
+
+my ($first, $second) = join_apart('count', 2);
+ok($second->hello->{members} == 2
+    || $second->message(type => 'presence', members => 2), 'two members');
+
+my @others;
+my $third;
+
+until ($third) {
+    my $ws = join_room('count', 'another ' . @others);
+    ($ws->header('X-Pid') == $second->header('X-Pid') ? $third
+        : $others[@others]) = $ws;
+}
+
+cmp_ok($third->hello->{members}, '>=', 3, 'one more comes');
+$_->close(1000) for $first, @others;
+ok($third->message(type => 'presence', members => 2),
+    'others leave: who was told more is told again');
+
 # --- a worker is killed
 
 my ($one, $two) = join_apart('killed', 2);

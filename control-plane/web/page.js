@@ -1,14 +1,19 @@
-// The page: which stream, the player, and its numbers.
+// The page: which stream, the player and its numbers, the chat beside it.
 
+import { account } from './account.js';
+import { Dialog } from './dialog.js';
+import { el } from './dom.js';
 import { showLive } from './livelist.js';
 import { Player } from './player.js';
+import { Room } from './room.js';
+import { Session } from './session.js';
+import { Social } from './social.js';
 import { Source } from './source.js';
 import { Stats } from './stats.js';
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 const BEHIND_S = 4;           // the button to go to live shows
 
-const el = (id) => document.getElementById(id);
 const video = el('video');
 
 const params = new URLSearchParams(location.search);
@@ -37,8 +42,12 @@ if (ID.test(stream)) {
 }
 
 function watch() {
-  const player = new Player(video, new Source(stream));
+  const session = new Session();
+  const dialog = new Dialog();
+  const source = new Source(stream, session);
+  const player = new Player(video, source);
   const stats = new Stats(player);
+  const social = new Social(stream, session, dialog);
 
   el('stream-name').textContent = stream;
   document.title = `${stream} – Live`;
@@ -53,10 +62,30 @@ function watch() {
 
   setInterval(() => show(stats.read()), 500);
 
+  // A token is somebody's: another one from here on. What plays goes on with
+  // what it has, unless that was of who has just logged out.
+  session.addEventListener('user', () => {
+    source.forget();
+
+    if (!session.user || player.state !== 'playing') {
+      player.start();
+    }
+  });
+
+  const room = new Room(stream, source, session, dialog);
+
+  social.addEventListener('follow', () => {
+    source.forget();
+    room.chat.reconnect();
+  });
+
+  account(session, dialog);
   player.start();
+  room.start();
+  social.start();
 
   // For the browser's console, and for tests.
-  globalThis.live = { player, stats };
+  globalThis.live = { player, stats, session, chat: room.chat };
 }
 
 // Browsers start a video by itself only without sound.

@@ -77,6 +77,9 @@ typedef struct {
     ngx_msec_t                 ping;      /* live_chat_ping */
 } ngx_live_chat_main_conf_t;
 
+/* Members were told of different numbers: all are told again. */
+#define NGX_LIVE_CHAT_UNTOLD    UINT32_MAX
+
 /* Whole frames, shared by whoever they are queued for. */
 typedef struct {
     ngx_uint_t  refs;

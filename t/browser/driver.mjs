@@ -6,11 +6,15 @@
 //                                 what the monitor saw since "reset"
 //   {"cmd":"reset","name":"a"}
 //   {"cmd":"eval","name":"a","js":"document.title"}
+//   {"cmd":"fill","name":"a","at":"#text","text":"hi"}     as a user does it
+//   {"cmd":"press","name":"a","key":"Enter"}
+//   {"cmd":"click","name":"a","at":"#send"}
 //   {"cmd":"shot","name":"a","path":"x.png"}
 //   {"cmd":"close","name":"a"}    {"cmd":"quit"}
 //
-// Each page has a browser context, and so connections, of its own. The monitor
-// looks at the video element ten times a second, and reads the clock that
+// Each page has a browser context, and so connections, storage and cookies, of
+// its own. "read" also has the X-Pid of the last WebSocket's handshake, which
+// the server may send. The monitor looks at the video element ten times a second, and reads the clock that
 // scripts/run burns into the demo's picture.
 
 import { createInterface } from 'node:readline';
@@ -158,9 +162,22 @@ async function open({ name, url, width = 1280, height = 720 }) {
     }
   });
 
+  page.on('dialog', (d) => {
+    log.push(`dialog: ${d.message()}`);
+    d.dismiss();
+  });
+
+  const entry = { page, context, log, pid: 0 };
+  const devtools = await context.newCDPSession(page);
+
+  devtools.on('Network.webSocketHandshakeResponseReceived', (e) => {
+    entry.pid = Number(e.response.headers['X-Pid'] ?? 0);
+  });
+  await devtools.send('Network.enable');
+
   await page.addInitScript(monitor);
   await page.goto(url);
-  pages.set(name, { page, context, log });
+  pages.set(name, entry);
 }
 
 async function run(command) {
@@ -173,6 +190,7 @@ async function run(command) {
     case 'read':
       return {
         log: entry.log,
+        pid: entry.pid,
         ...await entry.page.evaluate(() => ({
           stats: globalThis.live?.stats.read() ?? null,
           monitor: globalThis.monitor.read(),
@@ -185,6 +203,15 @@ async function run(command) {
 
     case 'eval':
       return entry.page.evaluate(command.js);
+
+    case 'fill':
+      return entry.page.fill(command.at, command.text, { timeout: 5000 });
+
+    case 'press':
+      return entry.page.keyboard.press(command.key);
+
+    case 'click':
+      return entry.page.click(command.at, { timeout: 5000 });
 
     case 'shot':
       return void await entry.page.screenshot({ path: command.path });

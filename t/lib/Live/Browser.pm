@@ -8,6 +8,8 @@ package Live::Browser;
 #   my $r = $b->read('demo');      # { stats => {...}, monitor => {...}, log }
 #   $b->reset('demo');             # the monitor begins anew
 #   $b->eval(demo => 'document.title');
+#   $b->fill(demo => '#chat-text', 'hi'); $b->press(demo => 'Enter');
+#   $b->click(demo => '#send');    # as a user does it: waits until that can be
 #   $b->shot('demo');              # a screenshot; returns its path
 #   $b->quit;
 #
@@ -17,6 +19,7 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
+use Encode ();
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use IO::Select;
@@ -75,7 +78,8 @@ sub command {
         // die "Live::Browser: $cmd: the driver died\n";
     my $answer = $JSON->decode($line);
 
-    die "Live::Browser: $cmd: $answer->{error}\n" if $answer->{error};
+    die Encode::encode('UTF-8', "Live::Browser: $cmd: $answer->{error}\n")
+        if $answer->{error};
 
     return $answer->{value};
 }
@@ -84,6 +88,9 @@ sub open  { my ($s, $n, $url, %o) = @_; $s->command('open', $n, url => $url, %o)
 sub read  { return $_[0]->command('read', $_[1]) }
 sub reset { return $_[0]->command('reset', $_[1]) }
 sub eval  { return $_[0]->command('eval', $_[1], js => $_[2]) }
+sub fill  { return $_[0]->command('fill', $_[1], at => $_[2], text => $_[3]) }
+sub press { return $_[0]->command('press', $_[1], key => $_[2]) }
+sub click { return $_[0]->command('click', $_[1], at => $_[2]) }
 sub close { return $_[0]->command('close', $_[1]) }
 
 sub shot {

@@ -1,0 +1,385 @@
+#!/usr/bin/perl
+
+# People with the page in their browsers, on different workers, while a stream
+# plays: they talk, react, vote and are moderated, over a reload of nginx and a
+# restart of PostgreSQL.
+
+use strict;
+use warnings;
+use utf8;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use JSON::PP ();
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use Live::Browser;
+use Live::Control;
+use Live::Encoder;
+use Live::Nginx qw(wait_for read_file repo_dir);
+use Live::Person;
+
+Live::Browser::available() or plan(skip_all => Live::Browser::missing());
+binmode Test::More->builder->$_, ':utf8' for qw(output failure_output);
+
+my $JSON = JSON::PP->new->allow_nonref;
+my $PASSWORD = 'a long enough password';
+
+# The page's headers are those of "make run".
+my ($csp) = read_file(repo_dir() . '/scripts/run.conf')
+    =~ /(add_header Content-Security-Policy .*)/;
+
+my $cp = Live::Control->new;
+my $ng = Live::Nginx->new(workers => 2, vars => { URL => $cp->url,
+        CSP => $csp }, files => { 'node.key' => $cp->node_key . "\n" },
+    conf => <<'EOC');
+live {
+    live_store %%STORE%% 128m;
+    live_control_plane %%URL%%;
+    live_node_id one;
+    live_node_key %%DIR%%/node.key;
+    live_node_urls http=http://127.0.0.1:%%PORT_http%%;
+    live_segment 1s; live_part 200ms;
+}
+stream {
+    server { listen 127.0.0.1:%%PORT_rtmp%%; live_rtmp;
+             live_publish_auth %%URL%%/internal/publish; }
+}
+http {
+    %%HTTP%%
+    types { text/html html; text/css css; text/javascript js mjs;
+            application/vnd.apple.mpegurl m3u8; video/mp4 mp4 m4s; }
+    server {
+        listen 127.0.0.1:%%PORT_http%%;
+        index index.html;
+        location /      { %%CSP%% }
+        location /api/  { proxy_pass %%URL%%; }
+        location /live/ { live_hls; live_token on; }
+        location /chat/ { live_chat; live_chat_rate off; live_token on;
+                          add_header X-Pid $pid always; }
+        location /control/ { live_control; }
+        location /status   { live_status; }
+    }
+}
+EOC
+
+chmod 0644, $ng->dir . '/node.key';
+$ng->write("html/" . s{.*/}{}r, read_file($_))
+    for glob(repo_dir() . '/control-plane/web/*'),
+        repo_dir() . '/node_modules/hls.js/dist/hls.min.mjs';
+
+my $base = 'http://127.0.0.1:' . $ng->port('http');
+
+$cp->conf(public_url => $base);
+$cp->start;
+$ng->start;
+
+my %user = map { $_ => person($cp, $_) } qw(host ann);
+my $id = 'show';
+my $made = $user{host}->post('/streams', { id => $id, title => 'The show' });
+my $encoder = Live::Encoder->ffmpeg('rtmp://127.0.0.1:' . $ng->port('rtmp')
+    . '/live/' . $made->json->{key}{key},
+    media => Live::Encoder::media(gop => 25, seconds => 20));
+
+my $b = Live::Browser->new;
+
+# ---- helpers
+
+sub js { return $b->eval(@_) }
+sub text { return js($_[0] => "document.querySelector('$_[1]')?.innerText ?? ''") }
+
+sub shown {
+    return js($_[0] => "(n => !!n && n.checkVisibility())(document."
+        . "querySelector('$_[1]'))");
+}
+
+sub soon {
+    my ($cond, $name) = @_;
+    ok(wait_for($cond, 15), $name) or diag(map {
+        "$_: " . (text($_, '#chat') =~ s/\n+/ | /gr) . "\n" } qw(host ann));
+}
+
+# The texts of the messages in the list.
+sub texts {
+    return @{ js($_[0] => '[...document.querySelectorAll("#messages .message'
+        . ' .text")].map((n) => n.textContent)') };
+}
+
+sub sees {
+    my ($who, $text) = @_;
+    return grep { $_ eq $text } texts($who);
+}
+
+# By the keyboard.
+sub writes {
+    my ($who, $text) = @_;
+    $b->fill($who => '#chat-text', $text);
+    $b->press($who => 'Enter');
+}
+
+sub act {
+    my ($who, $text, $action) = @_;
+    my $like = $JSON->encode($text);
+    js($who => "[...document.querySelectorAll('#messages .message')].find((n)"
+        . " => n.querySelector('.text').textContent === $like)"
+        . ".querySelector('.more').click()");
+    $b->click($who => "[data-action=$action]");
+}
+
+sub log_in {
+    my ($who) = @_;
+    $b->click($who => '#login');
+    $b->fill($who => '#login-name', $who);
+    $b->fill($who => '#login-password', $PASSWORD);
+    $b->press($who => 'Enter');
+}
+
+sub kept { return $cp->sql("SELECT count(*) FROM chat_messages WHERE $_[0]") }
+
+# ---- who is not logged in reads
+
+wait_for(sub { $user{host}->get("/streams/$id")->json->{status} eq 'live' },
+    20, 'the stream') or diag($encoder->log);
+
+$b->open(host => "$base/?stream=$id", width => 1366, height => 820);
+$b->open(ann => "$base/?stream=$id", width => 390, height => 844);
+
+soon(sub { shown(ann => '#join-login') }, 'anybody may read');
+ok(!shown(ann => '#compose'), '... and write after a login');
+
+log_in($_) for qw(host ann);
+soon(sub { shown(ann => '#compose') && shown(host => '#compose') },
+    'both are logged in');
+is(js(ann => 'document.querySelector("#chat-text").placeholder'),
+    'Say something as ann', '... by name');
+ok(shown(host => '#tab-moderate'), 'the host moderates');
+ok(!shown(ann => '#tab-moderate'), '... and Ann does not');
+
+# ---- on two workers
+
+sub apart {
+    return wait_for(sub {
+        my ($one, $two) = map { $b->read($_)->{pid} } qw(host ann);
+        return "$one $two" if $one && $two && $one != $two;
+
+        my $n = js(ann => 'live.chat.connects');
+        js(ann => 'live.chat.reconnect()');
+        wait_for(sub { js(ann => "live.chat.connects > $n"
+            . ' && live.chat.state === "open"') }, 5);
+        return;
+    }, 15, 'two workers');
+}
+
+my $pids = apart();
+isnt($pids, undef, 'their connections are on two workers') and note $pids;
+
+# ---- they talk
+
+writes(ann => 'Hello @host!');
+soon(sub { sees(host => 'Hello @host!') }, 'what one writes the other sees');
+ok(js(host => 'document.querySelector("#messages .mentioned .me") !== null'),
+    '... and is told that it is for him');
+writes(host => 'Hello yourself');
+soon(sub { sees(ann => 'Hello yourself') }, '... both ways');
+is(text(ann => '#messages .role'), 'HOST', 'the host is known by a badge');
+
+my @bad = ('<img src=x onerror="alert(1)">', '<script>alert(2)</script>',
+    '"><svg/onload=alert(3)>', 'javascript:alert(4)',
+    'https://x"onmouseover="alert(5)', '{{7*7}} ${alert(6)} &lt;b&gt;');
+
+for my $text (@bad) {
+    js(ann => 'live.chat.say({ type: "message", text: '
+        . $JSON->encode($text) . ' }).then(() => 1)');
+}
+soon(sub { sees(host => $bad[-1]) }, 'markup arrives');
+is_deeply([ grep { my $text = $_; grep { $_ eq $text } @bad } texts('host') ],
+    \@bad, '... as text');
+is(js(host => 'document.querySelectorAll("#chat img, #chat script, #chat svg,'
+    . ' #chat [onmouseover], #chat a[href^=javascript]").length'), 0,
+    '... and as nothing else');
+is(js(host => <<'EOJ'), 'none', 'the page runs no script but its own');
+(() => { const s = document.createElement('script');
+    s.textContent = 'globalThis.hit = "it ran"'; document.body.append(s);
+    return globalThis.hit ?? 'none'; })()
+EOJ
+
+js(host => "live.chat.say({ type: 'message', text: 'answered',"
+    . " reply_to: document.querySelector('#messages .message').dataset.id })"
+    . '.then(() => 1)');
+soon(sub { text(ann => '#messages .reply') =~ /ann Hello \@host!/ },
+    'an answer shows what it answers');
+
+# ---- they react, ask and vote
+
+$b->click(ann => '[data-reaction="🎉"]') for 1 .. 3;
+soon(sub { text(host => '[data-reaction="🎉"] .count') eq '3' },
+    'reactions are counted');
+$b->click(ann => '#like');
+soon(sub { text(ann => '#likes') eq '1' }, 'a like');
+
+$b->fill(ann => '#chat-text', 'Which camera is it?');
+$b->click(ann => '#as-question');
+$b->click(ann => '#send');
+$b->click(host => '#tab-questions');
+soon(sub { text(host => '#questions') =~ /Which camera/ }, 'a question');
+$b->click(host => '.upvote');
+soon(sub { text(host => '.upvote') =~ /1/ }, '... that others want answered');
+$b->click(host => '#tab-moderate');
+
+$b->fill(host => '#poll-question', 'Tea or coffee?');
+$b->fill(host => "[aria-label='Choice $_->[0]']", $_->[1])
+    for [ 1, 'Tea' ], [ 2, 'Coffee' ];
+$b->click(host => '#poll-form [type=submit]');
+soon(sub { text(ann => '#poll') =~ /Tea or coffee/ }, 'a poll');
+$b->click(ann => '[data-choice="1"]');
+soon(sub { text(ann => '#poll') =~ /100 %, your vote/ }, '... one votes');
+$b->click(host => '#tab-talk');
+$b->click(host => '#poll-close');
+soon(sub { text(ann => '#messages') =~ /“Coffee” has 1 vote/ },
+    '... and what came of it');
+
+# ---- moderation
+
+writes(ann => 'worth a pin');
+soon(sub { sees(host => 'worth a pin') }, 'a message');
+act(host => 'worth a pin', 'pin');
+soon(sub { text(ann => '#pinned') =~ /worth a pin/ }, '... is pinned');
+writes(ann => 'not worth it');
+soon(sub { sees(host => 'not worth it') }, 'another');
+act(host => 'not worth it', 'delete');
+soon(sub { !sees(ann => 'not worth it') && !sees(host => 'not worth it') },
+    '... is deleted');
+
+js(host => "(n => { n.value = '5000'; n.dispatchEvent(new Event('change',"
+    . "{ bubbles: true })); })(document.querySelector('#slow'))");
+soon(sub { text(ann => '#messages') =~ /one message in 5 s/ }, 'slow mode');
+writes(ann => 'slowly');
+soon(sub { text(ann => '#send') =~ /^\d s$/ }, '... counts down');
+js(host => "(n => { n.value = '0'; n.dispatchEvent(new Event('change',"
+    . "{ bubbles: true })); })(document.querySelector('#slow'))");
+soon(sub { text(ann => '#messages') =~ /Slow mode is off/ }, '... is off');
+
+$b->click(host => '#tab-moderate');
+$b->click(host => '#hold');
+soon(sub { js(ann => 'live.chat.settings.hold') }, 'messages are held');
+soon(sub { text(ann => '#send') eq 'Send' }, '(Ann may write again)');
+writes(ann => 'let me in');
+soon(sub { text(ann => '#messages') =~ /waits for a moderator/ },
+    '... which their writers are told');
+soon(sub { text(host => '#queue') =~ /let me in/
+    && kept("status = 'held'") == 1 }, '... and moderators');
+$b->click(host => '#queue button');
+soon(sub { text(ann => '#messages') !~ /waits for/ && sees(ann => 'let me in') },
+    '... until one is let in');
+$b->click(host => '#hold');
+soon(sub { !js(ann => 'live.chat.settings.hold') }, 'messages go through');
+
+$b->click(host => '#tab-talk');
+act(host => 'let me in', 'timeout-600');
+soon(sub { text(ann => '#notice') =~ /You may not write for 10 min/ },
+    'a time-out is told');
+writes(ann => 'but I want to');
+soon(sub { text(ann => '#notice') =~ /may not write for a while/ },
+    '... and holds');
+is(js(ann => 'document.querySelector("#chat-text").value'), 'but I want to',
+    '... what was written is not lost');
+act(host => 'let me in', 'unban');
+soon(sub { $b->press(ann => 'Enter'); sees(host => 'but I want to') },
+    '... until it is lifted');
+
+# ---- nginx reloads, PostgreSQL restarts: nothing is lost
+
+# Each twenty messages, while other things happen.
+sub begin_writing {
+    my ($what, $n) = @_;
+    js($_ => "void (async () => { for (let i = 1; i <= $n; i++) {"
+        . " while (live.chat.state !== 'open') {"
+        . "   await new Promise((r) => { setTimeout(r, 20); }); }"
+        . " try { await live.chat.say({ type: 'message',"
+        . "   text: `$what $_ \${i}` }); }"
+        . " catch (e) { globalThis.lost = e.message; }"
+        . " await new Promise((r) => { setTimeout(r, 60); }); } })()")
+        for qw(host ann);
+}
+
+sub all_there {
+    my ($what, $n) = @_;
+    my @want = sort map { ("$what host $_", "$what ann $_") } 1 .. $n;
+    my @lists;
+
+    wait_for(sub {
+        @lists = map { [ grep { /^$what / } texts($_) ] } qw(host ann);
+        return @{ $lists[0] } >= @want && @{ $lists[1] } >= @want;
+    }, 20, 'all messages');
+    is_deeply([ sort @{ $lists[0] } ], \@want, '... nothing is lost or doubled');
+    is_deeply($lists[1], $lists[0], '... in one order');
+    is(js($_ => 'globalThis.lost ?? ""'), '', "... says $_") for qw(host ann);
+}
+
+my %before = map { $_ => js($_ => 'live.chat.connects') } qw(host ann);
+my $old = $b->read('ann')->{pid};
+
+begin_writing('reload', 20);
+$ng->reload;
+all_there('reload', 20);
+soon(sub { js(ann => "live.chat.connects > $before{ann}")
+    && js(host => "live.chat.connects > $before{host}") },
+    'over a reload of nginx they came back');
+ok((grep { $_ == $b->read('ann')->{pid} } $ng->workers)
+    && $b->read('ann')->{pid} != $old, '... to its new workers');
+unlike(text(ann => '#messages'), qr/missed/, '... and missed nothing');
+isnt(apart(), undef, '... on two workers again');
+
+begin_writing('restart', 20);
+$cp->postgres->stop;
+sleep 0.5;
+ok(js(ann => 'live.chat.state') eq 'open', 'without PostgreSQL the chat goes'
+    . ' on');
+$cp->postgres->start;
+all_there('restart', 20);
+soon(sub { kept("message_text LIKE 'restart %' OR message_text LIKE"
+    . " 'reload %'") == 80 }, '... and all of it is kept');
+is($cp->sql("SELECT count(DISTINCT message_text) FROM chat_messages WHERE"
+    . " message_text LIKE 'restart %'"), 40, '... once');
+
+# ---- a ban
+
+act(host => 'restart ann 20', 'ban');
+soon(sub { text(ann => '#chat-state') =~ /You are banned/ }, 'a ban is told');
+soon(sub { kept("kind = 'ban'") == 1 }, '... and kept');
+$b->click(host => '#tab-moderate');
+soon(sub { text(host => '#bans') =~ /ann.*banned/s }, '... and listed');
+$b->click(host => '#bans button');
+soon(sub { text(host => '#bans-empty') =~ /Nobody/ }, '... lifted');
+soon(sub {
+    js(ann => 'live.chat.state') eq 'open' and return 1;
+    $b->click(ann => '#chat-retry') if shown(ann => '#chat-retry');
+    return;
+}, '... and she is back');
+
+# ---- all the while
+
+for my $who (qw(host ann)) {
+    my $r = $b->read($who);
+
+    is($r->{stats}{state}, 'playing', "$who watches");
+    is_deeply([ grep { !m{50[0-9] \S*/api/|status of 50|WebSocket|Refused|CSP|Content Security} }
+        @{ $r->{log} } ], [], '... without errors or dialogs');
+}
+
+cmp_ok(js(ann => 'document.documentElement.scrollWidth'), '<=', 390,
+    'the page fits on a phone');
+$b->click(ann => '#logout');
+soon(sub { shown(ann => '#join-login') }, 'logged out');
+is(js(ann => 'Object.keys(localStorage).join()'), '', '... nothing stays');
+
+diag('screenshots: ', join ' ', map { $b->shot($_) } qw(host ann))
+    unless Test::More->builder->is_passing;
+
+$b->quit;
+$encoder->stop;
+$ng->stop;
+$cp->finish;
+done_testing();
