@@ -176,6 +176,72 @@ lv_pack_follow(lv_packager_t *p, lv_pack_track_t *t)
 }
 
 
+/* Do a track's parts of the first segment obey the rules that are fixed since
+ * (lv_packager_time.c)? They were cut to the frame rate that was expected. */
+static bool
+first_fits(lv_packager_t *p, lv_pack_track_t *t)
+{
+    uint16_t         n;
+    uint64_t         target, len;
+    lv_part_ref_t    ref;
+    lv_part_info_t  *info;
+
+    info = &ref.info;
+    info->flags = 0;
+    target = (uint64_t) p->stream->timing.part_target_us * t->desc.timescale;
+
+    for (n = 0; n < p->first_cells; n++) {
+        if (lv_track_find(p->st, t->track, p->stream->epoch, n, &ref)
+            != LV_OK)
+        {
+            return false;
+        }
+
+        len = (uint64_t) info->duration * 1000000;
+
+        if (len > target
+            || (!(info->flags & LV_PART_LAST)
+                && len * 100 < target * LV_PACK_PERCENT))
+        {
+            return false;
+        }
+    }
+
+    return (info->flags & LV_PART_LAST) != 0;
+}
+
+
+/*
+ * Lists the parts of the first segment, if all are such as can be listed:
+ * players that load parts want some that are older than those of the segment
+ * that is open, else they wait for its end (hls.js: with the picture at a
+ * halt, just when everybody looks).
+ */
+static void
+first_list(lv_packager_t *p)
+{
+    unsigned          i;
+    lv_pack_track_t  *t;
+
+    for (i = 0; i < p->tracks; i++) {
+        t = p->track[i];
+
+        if (t->joined && (t->track == NULL || !first_fits(p, t))) {
+            return;
+        }
+    }
+
+    for (i = 0; i < p->tracks; i++) {
+        t = p->track[i];
+
+        if (t->joined) {
+            lv_track_list(p->st, p->stream, t->track, p->epoch,
+                          p->stream->epoch);
+        }
+    }
+}
+
+
 /* The playlists exist when every track has the first segment. */
 static void
 check_live(lv_packager_t *p)
@@ -196,6 +262,10 @@ check_live(lv_packager_t *p)
     }
 
     p->live = true;
+
+    if (!p->unfit) {
+        first_list(p);
+    }
 
     if (!lv_stream_set_state(p->st, p->stream, p->epoch, LV_STREAM_LIVE,
                              p->now_ms))

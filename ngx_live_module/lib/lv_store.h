@@ -83,7 +83,7 @@ enum {
                                          playlist may hint at it */
 
 /* What a committed part says of itself; written before the commit, constant
- * until the generation changes. */
+ * until the generation changes (but for lv_track_list()). */
 typedef struct {
     uint32_t  seq;        /* count of parts on the track, from 0 */
     uint32_t  msn;        /* media sequence number of its segment */
@@ -431,6 +431,11 @@ lv_track_t *lv_track_add(lv_store_t *st, lv_stream_t *s, uint32_t epoch,
 /* false: displaced, nothing is changed. */
 bool lv_track_set_desc(lv_store_t *st, lv_stream_t *s, lv_track_t *t,
     uint32_t epoch, const lv_track_desc_t *desc);
+/* Takes LV_PART_UNLISTED from the committed parts of segment `msn`: only as
+ * long as the stream is not LIVE, so that nobody has been told otherwise.
+ * false: displaced, nothing is changed. */
+bool lv_track_list(lv_store_t *st, lv_stream_t *s, lv_track_t *t,
+    uint32_t epoch, uint32_t msn);
 
 
 /* ---- writing a part: the owner ----------------------------------------- */

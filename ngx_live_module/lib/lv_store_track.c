@@ -90,6 +90,34 @@ lv_track_set_desc(lv_store_t *st, lv_stream_t *s, lv_track_t *t,
 }
 
 
+bool
+lv_track_list(lv_store_t *st, lv_stream_t *s, lv_track_t *t, uint32_t epoch,
+    uint32_t msn)
+{
+    bool           owned;
+    uint16_t       n;
+    lv_part_ref_t  ref;
+
+    /* nothing is evicted meanwhile */
+
+    if (lv_store_lock(st) != LV_OK) {
+        return false;
+    }
+
+    owned = lv_stream_owned(st, s, epoch);
+
+    for (n = 0; owned && lv_track_find(st, t, msn, n, &ref) == LV_OK; n++) {
+        ref.info.flags &= (uint16_t) ~LV_PART_UNLISTED;
+        lv_shared_write(&st->parts[ref.id].info, &ref.info,
+                        sizeof(lv_part_info_t));
+    }
+
+    lv_store_unlock(st);
+
+    return owned;
+}
+
+
 void
 lv_stream_publisher(lv_stream_t *s, lv_publisher_t *out)
 {

@@ -427,8 +427,11 @@ sim_check_part(sim_check_t *c, unsigned n, sim_track_t *t,
     /* the same grid on all tracks */
 
     place = (i->msn * 64 + i->part) % 4096;
-    mask = LV_PART_LAST | LV_PART_UNLISTED | LV_PART_DISCONTINUITY
-           | LV_PART_BREAK;
+    mask = LV_PART_LAST | LV_PART_DISCONTINUITY | LV_PART_BREAK;
+
+    if (i->msn != c->s->epoch) {
+        mask |= LV_PART_UNLISTED;    /* else until the stream is live */
+    }
 
     if (n == 0) {
         c->grid[place] = (uint64_t) i->msn << 32 | i->part;
@@ -450,7 +453,7 @@ sim_check_part(sim_check_t *c, unsigned n, sim_track_t *t,
     t->fillers += (i->flags & LV_PART_FILLER) != 0;
     t->discs += i->part == 0 && (i->flags & LV_PART_DISCONTINUITY);
     t->forced += i->part == 0 && (i->flags & LV_PART_FORCED);
-    t->unlisted += (i->flags & LV_PART_UNLISTED) != 0;
+    t->unlisted += (mask & i->flags & LV_PART_UNLISTED) != 0;
     t->listed += (i->flags & LV_PART_UNLISTED) == 0;
     t->end = i->tfdt + i->duration;
     t->seg_time += i->duration;
