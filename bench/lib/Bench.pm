@@ -175,8 +175,8 @@ EOC
 
 # What many idle members take little memory with, for both sides of a chat.
 my $SMALL = <<'EOC';
-connection_pool_size 256;
-        request_pool_size 2k;
+connection_pool_size 384;
+        request_pool_size 384;
         client_header_buffer_size 512;
 EOC
 

@@ -14,6 +14,7 @@ static ngx_int_t ngx_live_chat_refuse(ngx_http_request_t *r,
     lv_ws_verdict_e verdict, const char *err);
 static ngx_int_t ngx_live_chat_switch(ngx_http_request_t *r,
     lv_ws_handshake_t *hs);
+static ngx_int_t ngx_live_chat_lighten(ngx_http_request_t *r, u_char *head);
 
 
 ngx_int_t
@@ -254,7 +255,7 @@ ngx_live_chat_refuse(ngx_http_request_t *r, lv_ws_verdict_e verdict,
 static ngx_int_t
 ngx_live_chat_switch(ngx_http_request_t *r, lv_ws_handshake_t *hs)
 {
-    void             *headers;
+    u_char           *head;
     ngx_int_t         rc;
     ngx_str_t         accept;
 
@@ -289,16 +290,37 @@ ngx_live_chat_switch(ngx_http_request_t *r, lv_ws_handshake_t *hs)
         return rc;
     }
 
-    rc = ngx_http_send_special(r, NGX_HTTP_FLUSH);
+    /* No body: its filters would only leave their contexts in the pool. Some
+     * hundred bytes, the first of the connection: they fit. */
 
-    /* some hundred bytes, the first of the connection: they fit */
+    head = NULL;
 
-    if (rc != NGX_OK || r->out != NULL) {
+    if (r->out) {
+        head = r->out->buf->start;
+        r->out->buf->flush = 1;          /* TLS would wait for more */
+    }
+
+    if (ngx_http_write_filter(r, NULL) != NGX_OK || r->out != NULL) {
         return NGX_ERROR;
     }
 
-    /* The headers have gone; the list that had them is a sixth of what a
-     * member costs, and can be given back where the request's pool is small. */
+    return ngx_live_chat_lighten(r, head);
+}
+
+
+/*
+ * What only the answer needed, a quarter of what a member costs, is given back
+ * where the request's pool is so small that nginx allocated it by itself: the
+ * list of its headers and the text of it.
+ */
+static ngx_int_t
+ngx_live_chat_lighten(ngx_http_request_t *r, u_char *head)
+{
+    void  *headers;
+
+    if (head) {
+        (void) ngx_pfree(r->pool, head);
+    }
 
     headers = r->headers_out.headers.part.elts;
 
