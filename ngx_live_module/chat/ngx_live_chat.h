@@ -4,7 +4,8 @@
  *
  *   _module.c     directives, process init, the once-a-second look
  *   _handshake.c  from a request to a member
- *   _member.c     one connection: reading, writing, closing, time-outs
+ *   _member.c     one connection: reading, writing, closing
+ *   _wait.c       time-outs; members of a worker that shuts down
  *   _room.c       what this worker keeps of a room; rounds of delivery
  *   _event.c      what is sent, as JSON
  *   _hello.c      who a member is, and what it gets first
@@ -41,6 +42,7 @@
 #define NGX_LIVE_CHAT_PROTOCOL  "live.chat.v1"
 
 #define NGX_LIVE_CHAT_BATCH     256   /* members written to in one turn */
+#define NGX_LIVE_CHAT_TURN      100   /* members timed out, or ended, in one */
 #define NGX_LIVE_CHAT_HELLO_S   10    /* for the first message to come */
 #define NGX_LIVE_CHAT_CLOSE_S   5     /* for a close to be sent */
 #define NGX_LIVE_CHAT_DRAIN_MS  5000  /* closes of a reload are spread over */
@@ -214,10 +216,6 @@ ngx_int_t ngx_live_chat_handler(ngx_http_request_t *r);
 /* _member.c */
 void ngx_live_chat_member_init(ngx_cycle_t *cycle);
 ngx_int_t ngx_live_chat_member_begin(ngx_live_chat_member_t *m);
-void ngx_live_chat_member_second(void);
-/* The worker exits: whoever is still there is closed. */
-void ngx_live_chat_exit(lv_store_t *st);
-void ngx_live_chat_wait(ngx_live_chat_member_t *m, ngx_live_chat_wait_e wait);
 /* Queues frames for a member; takes no reference of the caller's. */
 void ngx_live_chat_put(ngx_live_chat_member_t *m, ngx_live_chat_buf_t *buf);
 /* Bytes that came, and more that there may be, when a hold is over. */
@@ -225,9 +223,25 @@ void ngx_live_chat_resume(ngx_live_chat_member_t *m, u_char *p, size_t n);
 /* Says why, then closes. */
 void ngx_live_chat_close(ngx_live_chat_member_t *m, ngx_uint_t code,
     const char *reason);
+/* Nothing is done with it any more; broken: nothing can be sent, either. */
+void ngx_live_chat_gone(ngx_live_chat_member_t *m, ngx_uint_t broken);
+/* Ends the requests of all who are gone. */
+void ngx_live_chat_reap_all(void);
+void ngx_live_chat_control(ngx_live_chat_member_t *m, ngx_uint_t opcode,
+    const u_char *p, size_t len);
 /* One reference, or NULL. */
 ngx_live_chat_buf_t *ngx_live_chat_buf(const void *p, size_t len);
 void ngx_live_chat_buf_release(ngx_live_chat_buf_t *buf);
+
+/* _wait.c */
+void ngx_live_chat_wait_init(ngx_cycle_t *cycle);
+void ngx_live_chat_wait_second(void);
+void ngx_live_chat_wait(ngx_live_chat_member_t *m, ngx_live_chat_wait_e wait);
+/* The worker shuts down: the member is closed when its turn comes. */
+void ngx_live_chat_drain(ngx_live_chat_member_t *m);
+void ngx_live_chat_undrain(ngx_live_chat_member_t *m);
+/* The worker exits: whoever is still there is closed. */
+void ngx_live_chat_exit(lv_store_t *st);
 
 /* _room.c */
 void ngx_live_chat_rung(lv_store_t *st);

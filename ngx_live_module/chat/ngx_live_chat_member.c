@@ -1,15 +1,6 @@
 /*
  * One connection: what it sends is read, what it is to get is queued, and it
- * is closed with a reason.
- *
- *   hello   until its first message      at most NGX_LIVE_CHAT_HELLO_S
- *   idle    heard of lately              live_chat_ping, then it gets a ping
- *   ping    and has not answered yet     as long again, then it is closed
- *   close   a close frame is under way   at most NGX_LIVE_CHAT_CLOSE_S
- *
- * Each is a queue with the longest waiting first, looked at once a second: no
- * timer a member. A worker that shuts down closes its members one after the
- * other, so that they do not all come back at once.
+ * is closed with a reason. How long it may take for what: _wait.c.
  */
 
 #include "ngx_live_chat.h"
@@ -21,55 +12,25 @@ static void ngx_live_chat_input(ngx_live_chat_member_t *m, u_char *p,
     size_t n);
 static void ngx_live_chat_event(ngx_live_chat_member_t *m,
     lv_ws_event_t *event);
-static void ngx_live_chat_control(ngx_live_chat_member_t *m, ngx_uint_t opcode,
-    const u_char *p, size_t len);
-static void ngx_live_chat_gone(ngx_live_chat_member_t *m, ngx_uint_t broken);
 static void ngx_live_chat_cleanup(void *data);
 static void ngx_live_chat_reap(ngx_event_t *ev);
-static void ngx_live_chat_drain(ngx_live_chat_member_t *m);
-static void ngx_live_chat_drain_handler(ngx_event_t *ev);
+static void ngx_live_chat_end(ngx_live_chat_member_t *m);
 
 
-#define NGX_LIVE_CHAT_DRAIN_STEP  50     /* ms */
-#define NGX_LIVE_CHAT_READS       4      /* of a buffer, in one turn */
+#define NGX_LIVE_CHAT_READS  4           /* of a buffer, in one turn */
 
 
-static ngx_queue_t       ngx_live_chat_waiting[NGX_LIVE_CHAT_WAITS];
-static ngx_queue_t       ngx_live_chat_dead;
-static ngx_queue_t       ngx_live_chat_draining;
-static ngx_uint_t        ngx_live_chat_drain_left;
-static ngx_uint_t        ngx_live_chat_drain_step;
-static ngx_event_t       ngx_live_chat_reap_event;
-static ngx_event_t       ngx_live_chat_drain_event;
-static ngx_connection_t  ngx_live_chat_drain_conn;   /* for the timer's log */
-static ngx_msec_t        ngx_live_chat_ping;
-static u_char            ngx_live_chat_bytes[16384];
+static ngx_queue_t  ngx_live_chat_dead;
+static ngx_event_t  ngx_live_chat_reap_event;
+static u_char       ngx_live_chat_bytes[16384];
 
 
 void
 ngx_live_chat_member_init(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                  i;
-    ngx_live_chat_main_conf_t  *mcf;
-
-    for (i = 0; i < NGX_LIVE_CHAT_WAITS; i++) {
-        ngx_queue_init(&ngx_live_chat_waiting[i]);
-    }
-
     ngx_queue_init(&ngx_live_chat_dead);
-    ngx_queue_init(&ngx_live_chat_draining);
-
     ngx_live_chat_reap_event.handler = ngx_live_chat_reap;
     ngx_live_chat_reap_event.log = cycle->log;
-
-    ngx_live_chat_drain_conn.fd = (ngx_socket_t) -1;
-    ngx_live_chat_drain_event.handler = ngx_live_chat_drain_handler;
-    ngx_live_chat_drain_event.data = &ngx_live_chat_drain_conn;
-    ngx_live_chat_drain_event.log = cycle->log;
-
-    mcf = ngx_http_cycle_get_module_main_conf(cycle,
-                                              ngx_http_live_chat_module);
-    ngx_live_chat_ping = mcf ? mcf->ping : 30000;
 }
 
 
@@ -257,7 +218,7 @@ ngx_live_chat_write(ngx_event_t *wev)
 }
 
 
-static void
+void
 ngx_live_chat_control(ngx_live_chat_member_t *m, ngx_uint_t opcode,
     const u_char *p, size_t len)
 {
@@ -343,7 +304,7 @@ ngx_live_chat_close(ngx_live_chat_member_t *m, ngx_uint_t code,
 
 
 /* Nothing is done with it any more; its request ends outside of all loops. */
-static void
+void
 ngx_live_chat_gone(ngx_live_chat_member_t *m, ngx_uint_t broken)
 {
     m->broken |= broken;
@@ -383,11 +344,7 @@ ngx_live_chat_cleanup(void *data)
         m->waits = 0;
     }
 
-    if (m->draining) {
-        ngx_queue_remove(&m->drain);
-        ngx_live_chat_drain_left--;
-        m->draining = 0;
-    }
+    ngx_live_chat_undrain(m);
 
     while (m->out) {
         ngx_live_chat_out_shift(m);
@@ -400,43 +357,72 @@ ngx_live_chat_cleanup(void *data)
 }
 
 
+/* Thousands may end at once, each with a system call or two: others have their
+ * turn in between. */
 static void
 ngx_live_chat_reap(ngx_event_t *ev)
 {
-    ngx_queue_t             *q;
-    ngx_connection_t        *c;
-    ngx_http_request_t      *r;
-    ngx_live_chat_member_t  *m;
+    ngx_uint_t    n;
+    ngx_queue_t  *q;
+
+    for (n = 0; n < NGX_LIVE_CHAT_TURN; n++) {
+
+        if (ngx_queue_empty(&ngx_live_chat_dead)) {
+            return;
+        }
+
+        q = ngx_queue_head(&ngx_live_chat_dead);
+        ngx_live_chat_end(ngx_queue_data(q, ngx_live_chat_member_t, wait));
+    }
+
+    if (!ngx_queue_empty(&ngx_live_chat_dead)) {
+        ngx_post_event(ev, &ngx_posted_next_events);
+    }
+}
+
+
+void
+ngx_live_chat_reap_all(void)
+{
+    ngx_queue_t  *q;
 
     while (!ngx_queue_empty(&ngx_live_chat_dead)) {
         q = ngx_queue_head(&ngx_live_chat_dead);
-        m = ngx_queue_data(q, ngx_live_chat_member_t, wait);
-
-        ngx_queue_remove(q);
-        m->waits = 0;
-
-        r = m->request;
-        c = m->connection;
-
-        ngx_http_set_log_request(c->log, r);
-        c->idle = 0;
-
-        if (c->read->posted) {
-            ngx_delete_posted_event(c->read);
-        }
-
-        if (m->broken) {
-            c->error = 1;
-            ngx_http_finalize_request(r, NGX_ERROR);
-
-        } else {
-            /* waits until the peer has read the close frame, and closed */
-            r->lingering_close = 1;
-            ngx_http_finalize_request(r, NGX_DONE);
-        }
-
-        ngx_http_run_posted_requests(c);
+        ngx_live_chat_end(ngx_queue_data(q, ngx_live_chat_member_t, wait));
     }
+}
+
+
+static void
+ngx_live_chat_end(ngx_live_chat_member_t *m)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    ngx_queue_remove(&m->wait);
+    m->waits = 0;
+
+    r = m->request;
+    c = m->connection;
+
+    ngx_http_set_log_request(c->log, r);
+    c->idle = 0;
+
+    if (c->read->posted) {
+        ngx_delete_posted_event(c->read);
+    }
+
+    if (m->broken) {
+        c->error = 1;
+        ngx_http_finalize_request(r, NGX_ERROR);
+
+    } else {
+        /* waits until the peer has read the close frame, and closed */
+        r->lingering_close = 1;
+        ngx_http_finalize_request(r, NGX_DONE);
+    }
+
+    ngx_http_run_posted_requests(c);
 }
 
 
@@ -664,140 +650,5 @@ ngx_live_chat_event(ngx_live_chat_member_t *m, lv_ws_event_t *event)
 
     default: /* LV_WS_PONG */
         break;
-    }
-}
-
-
-/* ---- time-outs ---------------------------------------------------------- */
-
-void
-ngx_live_chat_wait(ngx_live_chat_member_t *m, ngx_live_chat_wait_e wait)
-{
-    if (m->waits) {
-        ngx_queue_remove(&m->wait);
-    }
-
-    m->waits = 1;
-    m->since = ngx_time();
-    ngx_queue_insert_tail(&ngx_live_chat_waiting[wait], &m->wait);
-}
-
-
-static ngx_live_chat_member_t *
-ngx_live_chat_waited(ngx_live_chat_wait_e wait, time_t seconds)
-{
-    ngx_queue_t             *q;
-    ngx_live_chat_member_t  *m;
-
-    q = ngx_queue_head(&ngx_live_chat_waiting[wait]);
-
-    if (q == ngx_queue_sentinel(&ngx_live_chat_waiting[wait])) {
-        return NULL;
-    }
-
-    m = ngx_queue_data(q, ngx_live_chat_member_t, wait);
-
-    return ngx_time() - m->since > seconds ? m : NULL;
-}
-
-
-void
-ngx_live_chat_member_second(void)
-{
-    time_t                   ping;
-    ngx_live_chat_member_t  *m;
-
-    ping = (time_t) (ngx_live_chat_ping / 1000);
-
-    while ((m = ngx_live_chat_waited(NGX_LIVE_CHAT_W_CLOSE,
-                                     NGX_LIVE_CHAT_CLOSE_S)))
-    {
-        ngx_live_chat_gone(m, 1);
-    }
-
-    while ((m = ngx_live_chat_waited(NGX_LIVE_CHAT_W_HELLO,
-                                     NGX_LIVE_CHAT_HELLO_S)))
-    {
-        ngx_live_chat_close(m, LV_WS_POLICY, "no hello came in time");
-    }
-
-    while ((m = ngx_live_chat_waited(NGX_LIVE_CHAT_W_PING, ping))) {
-        ngx_live_chat_close(m, LV_WS_GOING_AWAY, "no answer to a ping");
-    }
-
-    while ((m = ngx_live_chat_waited(NGX_LIVE_CHAT_W_IDLE, ping))) {
-        ngx_live_chat_wait(m, NGX_LIVE_CHAT_W_PING);
-        ngx_live_chat_control(m, LV_WS_OP_PING, (u_char *) "", 0);
-    }
-}
-
-
-void
-ngx_live_chat_exit(lv_store_t *st)
-{
-    ngx_uint_t    i;
-    ngx_queue_t  *q;
-
-    for (i = 0; i < NGX_LIVE_CHAT_WAITS; i++) {
-        while (!ngx_queue_empty(&ngx_live_chat_waiting[i])) {
-            q = ngx_queue_head(&ngx_live_chat_waiting[i]);
-            ngx_live_chat_gone(ngx_queue_data(q, ngx_live_chat_member_t,
-                                              wait), 1);
-        }
-    }
-
-    ngx_live_chat_reap(&ngx_live_chat_reap_event);
-}
-
-
-/* ---- a worker shuts down ------------------------------------------------ */
-
-static void
-ngx_live_chat_drain(ngx_live_chat_member_t *m)
-{
-    if (m->draining || m->closed) {
-        return;
-    }
-
-    m->draining = 1;
-    ngx_live_chat_drain_left++;
-    ngx_queue_insert_tail(&ngx_live_chat_draining, &m->drain);
-
-    if (!ngx_live_chat_drain_event.timer_set) {
-        ngx_add_timer(&ngx_live_chat_drain_event, NGX_LIVE_CHAT_DRAIN_STEP);
-    }
-}
-
-
-static void
-ngx_live_chat_drain_handler(ngx_event_t *ev)
-{
-    ngx_uint_t               n, steps;
-    ngx_queue_t             *q;
-    ngx_live_chat_member_t  *m;
-
-    if (ngx_live_chat_drain_step == 0) {
-        steps = NGX_LIVE_CHAT_DRAIN_MS / NGX_LIVE_CHAT_DRAIN_STEP;
-        ngx_live_chat_drain_step = (ngx_live_chat_drain_left + steps - 1)
-                                   / steps;
-    }
-
-    for (n = ngx_live_chat_drain_step;
-         n > 0 && !ngx_queue_empty(&ngx_live_chat_draining);
-         n--)
-    {
-        q = ngx_queue_head(&ngx_live_chat_draining);
-        m = ngx_queue_data(q, ngx_live_chat_member_t, drain);
-
-        ngx_queue_remove(q);
-        ngx_live_chat_drain_left--;
-        m->draining = 0;
-
-        ngx_live_chat_close(m, LV_WS_RESTART,
-                            "This server restarts: reconnect to go on.");
-    }
-
-    if (!ngx_queue_empty(&ngx_live_chat_draining)) {
-        ngx_add_timer(ev, NGX_LIVE_CHAT_DRAIN_STEP);
     }
 }

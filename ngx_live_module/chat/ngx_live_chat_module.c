@@ -411,6 +411,7 @@ static ngx_int_t
 ngx_live_chat_init_process(ngx_cycle_t *cycle)
 {
     ngx_live_chat_member_init(cycle);
+    ngx_live_chat_wait_init(cycle);
 
     if (ngx_live_on_rung(ngx_live_chat_rung) != NGX_OK
         || ngx_live_on_exit(ngx_live_chat_exit) != NGX_OK
@@ -426,6 +427,6 @@ ngx_live_chat_init_process(ngx_cycle_t *cycle)
 static void
 ngx_live_chat_second(lv_store_t *st, uint64_t now_ms)
 {
-    ngx_live_chat_member_second();
+    ngx_live_chat_wait_second();
     ngx_live_chat_room_second(st, now_ms);
 }
