@@ -10,27 +10,29 @@ lv_hls_track_kind(lv_track_t *t)
 }
 
 
+/* The first track of that kind; *n: how many there are. */
 static lv_track_t *
-lv_hls_only(lv_store_t *st, lv_stream_t *s, uint8_t kind)
+lv_hls_first(lv_store_t *st, lv_stream_t *s, uint8_t kind, unsigned *n)
 {
-    unsigned     i, n;
+    unsigned     i, count;
     lv_track_t  *t, *found;
 
     found = NULL;
-    n = atomic_load_explicit(&s->track_count, memory_order_acquire);
+    *n = 0;
+    count = atomic_load_explicit(&s->track_count, memory_order_acquire);
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < count; i++) {
         t = lv_stream_track_at(st, s, i);
 
         if (t == NULL || lv_hls_track_kind(t) != kind) {
             continue;
         }
 
-        if (found) {
-            return NULL;
+        if (found == NULL || strcmp(t->name, found->name) < 0) {
+            found = t;
         }
 
-        found = t;
+        (*n)++;
     }
 
     return found;
@@ -41,6 +43,8 @@ int
 lv_hls_source(lv_store_t *st, lv_stream_t *s, const char *name, size_t len,
     lv_hls_source_t *src)
 {
+    unsigned  n;
+
     src->audio = NULL;
 
     if (len != sizeof(LV_HLS_MUXED) - 1
@@ -54,8 +58,8 @@ lv_hls_source(lv_store_t *st, lv_stream_t *s, const char *name, size_t len,
         return LV_DECLINED;
     }
 
-    src->track = lv_hls_only(st, s, LV_KIND_VIDEO);
-    src->audio = lv_hls_only(st, s, LV_KIND_AUDIO);
+    src->track = lv_hls_first(st, s, LV_KIND_VIDEO, &n);
+    src->audio = lv_hls_first(st, s, LV_KIND_AUDIO, &n);
 
     return src->track && src->audio ? LV_OK : LV_DECLINED;
 }
@@ -64,12 +68,20 @@ lv_hls_source(lv_store_t *st, lv_stream_t *s, const char *name, size_t len,
 bool
 lv_hls_is_muxed(lv_store_t *st, lv_stream_t *s)
 {
+    unsigned         videos, audios;
     lv_hls_edge_t    edge;
     lv_hls_source_t  src;
 
     if (lv_hls_source(st, s, LV_HLS_MUXED, sizeof(LV_HLS_MUXED) - 1, &src)
         != LV_OK)
     {
+        return false;
+    }
+
+    (void) lv_hls_first(st, s, LV_KIND_VIDEO, &videos);
+    (void) lv_hls_first(st, s, LV_KIND_AUDIO, &audios);
+
+    if (videos > 1 || audios > 1) {
         return false;
     }
 

@@ -2,8 +2,8 @@
  * A stream's rendition as HLS sees it: the store's parts, grouped into
  * segments, at one moment.
  *
- * A rendition is a track ("v0"), or the muxed view of the one video and the
- * one audio track ("muxed"): its part (msn, k) exists when both tracks have
+ * A rendition is a track ("v0"), or the muxed view of the first video and the
+ * first audio track ("muxed"): its part (msn, k) exists when both tracks have
  * theirs, and is the video part's bytes, then the audio part's; durations and
  * flags are the video's.
  *
@@ -33,7 +33,8 @@ int lv_hls_source(lv_store_t *st, lv_stream_t *s, const char *name,
     size_t len, lv_hls_source_t *src);
 /* LV_KIND_*: constant for a track's life. */
 uint8_t lv_hls_track_kind(lv_track_t *t);
-/* Is the muxed view what the multivariant playlist offers? */
+/* Is the muxed view what the multivariant playlist offers? Only where there is
+ * one track of each. */
 bool lv_hls_is_muxed(lv_store_t *st, lv_stream_t *s);
 
 /* Where a rendition's live edge is; enough to answer "is it there yet". */

@@ -395,6 +395,25 @@ lv_pack_fill_follower(lv_packager_t *p, lv_pack_track_t *t,
 }
 
 
+int
+lv_pack_fill_video(lv_packager_t *p, lv_pack_track_t *t, int64_t end)
+{
+    int      rc;
+    int64_t  len;
+
+    len = end - t->pos;
+    rc = key_repeat(p, t, len);
+
+    if (rc == LV_OK) {
+        /* what came after that key frame cannot be decoded behind it */
+        t->need_key = true;
+        filled(p, t, len);
+    }
+
+    return rc;
+}
+
+
 static int
 fill_lead_video(lv_packager_t *p, lv_pack_track_t *t, int64_t end)
 {

@@ -135,6 +135,10 @@ lv_pack_follow(lv_packager_t *p, lv_pack_track_t *t)
     unsigned         k;
     lv_pack_cell_t  *c;
 
+    if (t->video) {
+        return lv_pack_video_follow(p, t);
+    }
+
     while (t->joined && t->cell < p->cells) {
         c = &p->cell[t->cell % LV_PACK_CELLS];
         follow_bounds(p, t, c, &b);

@@ -34,6 +34,24 @@ video_configured(const lv_packager_t *p)
 }
 
 
+/* The picture that the others are sized from: it leads. */
+static bool
+first_video(const lv_packager_t *p, const lv_pack_track_t *t)
+{
+    unsigned  i;
+
+    for (i = 0; i < p->tracks; i++) {
+        if (p->track[i]->video && p->track[i]->configured
+            && p->track[i]->index < t->index)
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
 /* ---- start ------------------------------------------------------------- */
 
 static void
@@ -307,7 +325,13 @@ lv_pack_frame_video(lv_packager_t *p, lv_pack_track_t *t, int64_t dts,
 
     rc = LV_OK;
 
-    if (!key && (!p->started || p->filling || !t->joined)) {
+    if (!key && (!p->started || p->filling || (!t->joined && !t->holding))) {
+        return LV_DECLINED;
+    }
+
+    if ((!p->started && !first_video(p, t))
+        || (p->filling && p->lead->video && p->lead != t))
+    {
         return LV_DECLINED;
     }
 
@@ -323,6 +347,10 @@ lv_pack_frame_video(lv_packager_t *p, lv_pack_track_t *t, int64_t dts,
     }
 
     m = media_time(p, t, dts);
+
+    if (p->lead->video && p->lead != t) {
+        return lv_pack_video_frame(p, t, m, cts, key);
+    }
 
     if (t->need_key
         && (!key || (m < p->end - LATE_KEY_90K && !lv_pack_pending(p))))

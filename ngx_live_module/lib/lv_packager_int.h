@@ -23,6 +23,7 @@
  *   lv_packager_time.c    target durations
  *   lv_packager_cut.c     where cells and segments end: the lead
  *   lv_packager_follow.c  the other tracks
+ *   lv_packager_video.c   … that are video
  *   lv_packager_fill.c    silence, repeated key frames, tracks that are silent
  *   lv_packager_resume.c  state from the store, adopting, resuming, the end
  */
@@ -81,6 +82,8 @@ typedef struct {
     bool               held;         /* audio: frames wait for the start */
     bool               joined;       /* has its place in the grid */
     bool               joining;      /* will have, from the next segment on */
+    bool               holding;      /* video beside the lead: its open part
+                                        waits for a segment to begin */
     bool               need_key;     /* frames up to the next key are dropped */
     bool               dead;         /* silent for long: filled at once */
     bool               anchored;     /* audio: pos is that of real frames */
@@ -312,7 +315,14 @@ bool lv_pack_segment_may_end(const lv_packager_t *p, int64_t end);
 int lv_pack_follow(lv_packager_t *p, lv_pack_track_t *t);
 int lv_pack_follow_all(lv_packager_t *p);
 
+/* lv_packager_video.c: a frame's place, at media time m; committing. */
+int lv_pack_video_frame(lv_packager_t *p, lv_pack_track_t *t, int64_t m,
+    int32_t cts, bool key);
+int lv_pack_video_follow(lv_packager_t *p, lv_pack_track_t *t);
+
 /* lv_packager_fill.c */
+/* The last key frame, until `end`. */
+int lv_pack_fill_video(lv_packager_t *p, lv_pack_track_t *t, int64_t end);
 /* LV_DECLINED: there is nothing to fill with. */
 int lv_pack_fill_audio(lv_packager_t *p, lv_pack_track_t *t, int64_t pos);
 int lv_pack_fill_follower(lv_packager_t *p, lv_pack_track_t *t,

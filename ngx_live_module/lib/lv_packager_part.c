@@ -536,7 +536,7 @@ lv_pack_part_commit(lv_packager_t *p, lv_pack_track_t *t,
     t->seg_frames += k;
     p->notify = true;
 
-    if (t->video && info.key_len) {
+    if (t == p->lead && t->video && info.key_len) {
         p->key_msn = c->msn;
     }
 

@@ -161,11 +161,11 @@ export_new(run_t *r)
 
         while (lv_track_part(r->m.st, t, r->seq[i], &ref) == LV_OK) {
             r->seq[i]++;
-            export_part(r, t, t == v ? "v0" : "a0", &ref,
+            export_part(r, t, t->name, &ref,
                         ref.info.init_msn != last[i]);
             last[i] = ref.info.init_msn;
 
-            if (t == v || v == NULL
+            if (strcmp(t->name, "a0") != 0 || v == NULL
                 || lv_track_find(r->m.st, v, ref.info.msn, ref.info.part,
                                  &vref) != LV_OK)
             {
