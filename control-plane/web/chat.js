@@ -81,6 +81,7 @@ export class Chat extends EventTarget {
     this.stop();
     this.offset = '';
     this.epoch = '';
+    this.you = null;
     this.failures = 0;
     this.start();
   }
@@ -111,6 +112,13 @@ export class Chat extends EventTarget {
       this.waiting.set(ref, entry);
       this.socket.send(JSON.stringify(entry.message));
     });
+  }
+
+  // What is answered by a message of its own.
+  ask(type) {
+    if (this.state === 'open') {
+      this.socket.send(JSON.stringify({ type }));
+    }
   }
 
   // Reactions are answered only when they are refused.
@@ -200,10 +208,10 @@ export class Chat extends EventTarget {
       }
     });
 
-    socket.addEventListener('close', ({ code }) => {
+    socket.addEventListener('close', ({ code, reason }) => {
       if (run === this.run) {
         this.socket = null;
-        this.#closed(code, opened);
+        this.#closed(code, reason, opened);
       }
     });
   }
@@ -226,7 +234,7 @@ export class Chat extends EventTarget {
     }, QUIET_MS);
   }
 
-  async #closed(code, opened) {
+  async #closed(code, reason, opened) {
     clearTimeout(this.watch);
 
     if (!opened && this.failures === 1 && !await this.#isServed()) {
@@ -243,6 +251,10 @@ export class Chat extends EventTarget {
 
     if (code === 1008) {
       this.forget();
+
+      if (!this.error) {
+        this.#tell('problem', { code: 'closed', message: reason });
+      }
     }
 
     if (code === 1012 && this.failures === 0) {

@@ -9,6 +9,7 @@
 
 import { rank } from './actions.js';
 import { duration, el, h, setText } from './dom.js';
+import { handle } from './messages.js';
 
 const WARN = 80;              // code points left
 const NAMES = 6;
@@ -68,7 +69,7 @@ export class Composer {
   mention(name) {
     const space = this.text.value && !this.text.value.endsWith(' ') ? ' ' : '';
 
-    this.text.value += `${space}@${name.replaceAll(' ', '')} `;
+    this.text.value += `${space}${handle(name)} `;
     this.text.focus();
     this.#show();
   }
@@ -237,9 +238,8 @@ export class Composer {
   #suggest(close = false) {
     const list = el('names');
     const before = this.text.value.slice(0, this.text.selectionStart);
-    const [, begun] = /(?:^|\s)@(\S{1,32})$/.exec(before) ?? [];
-    const fits = close || !begun ? [] : this.names()
-      .map((name) => name.replaceAll(' ', ''))
+    const [, begun] = /(?:^|\s)(@\S{1,32})$/.exec(before) ?? [];
+    const fits = close || !begun ? [] : this.names().map(handle)
       .filter((name, i, all) => all.indexOf(name) === i
         && name.toLocaleLowerCase().startsWith(begun.toLocaleLowerCase()))
       .slice(0, NAMES);
@@ -250,7 +250,7 @@ export class Composer {
       id: `name-${i}`, role: 'option',
       onmousedown: (event) => event.preventDefault(),
       onclick: () => this.#complete(begun, name),
-    }, `@${name}`)));
+    }, name)));
     this.#choose(fits.length ? 0 : -1);
   }
 

@@ -253,10 +253,14 @@ export class MessageList {
   }
 }
 
-export function mentions(text, name) {
+// A mention is one word: names lose their spaces in it.
+export const handle = (name) => `@${name.replace(/\s/g, '')}`;
+
+function mentions(text, name) {
+  const like = handle(name).toLocaleLowerCase();
+
   return text.toLocaleLowerCase().split(/\s+/)
-    .some((word) => word.replace(/[.,:;!?)]+$/, '')
-      === `@${name.toLocaleLowerCase()}`);
+    .some((word) => word.replace(/[.,:;!?)]+$/, '') === like);
 }
 
 // Links and mentions, as nodes and texts.

@@ -3,7 +3,7 @@
 //
 //   const polls = new Polls(chat, session, { card, form, dialog, note });
 //   polls.show(poll);                  // as the room tells it; null: none
-//   polls.find();                      // one that is open already
+//   polls.open(poll);                  // the open one of a hello, or nothing
 //
 // The first vote counts. The browser remembers it, so that a page that is
 // loaded again knows which one was made.
@@ -29,17 +29,10 @@ export class Polls {
     setInterval(() => this.#tick(), 1000);
   }
 
-  // For who comes while one is open, where the room does not tell.
-  async find() {
-    try {
-      const { items } = await this.session.api('GET', `${this.path}?limit=1`);
-
-      if (items[0]?.state === 'open') {
-        this.show(items[0]);
-      }
-
-    } catch {
-      // there is no control plane, or it is away
+  open(poll) {
+    // one that was closed just now is still looked at
+    if (poll || this.poll?.state === 'open') {
+      this.show(poll ?? null);
     }
   }
 

@@ -12,7 +12,7 @@ import { Actions, isModerator, rank } from './actions.js';
 import { Chat } from './chat.js';
 import { Composer } from './composer.js';
 import { button, duration, el, h, plural, setText } from './dom.js';
-import { MessageList } from './messages.js';
+import { MessageList, ROLES } from './messages.js';
 import { Moderation } from './moderation.js';
 import { Polls } from './polls.js';
 import { Questions } from './questions.js';
@@ -110,8 +110,17 @@ export class Room {
     chat.addEventListener('state', () => this.#state());
     chat.addEventListener('hello', ({ detail }) => this.#hello(detail));
     chat.addEventListener('message', ({ detail }) => this.#heard(detail));
-    chat.addEventListener('problem', ({ detail }) =>
-      this.composer.tell(detail.message));
+    chat.addEventListener('problem', ({ detail }) => {
+      if (sessionStorage.getItem(GUEST) && !chat.you?.write) {
+        // the name was refused: one reads, and may try another
+        sessionStorage.removeItem(GUEST);
+        setText(el('guest-problem'), detail.message);
+        el('guest-problem').hidden = false;
+
+      } else {
+        this.composer.tell(detail.message);
+      }
+    });
     chat.addEventListener('lost', () => this.list.note(
       'Some messages were missed here while the chat was not connected.',
       'note lost'));
@@ -131,6 +140,7 @@ export class Room {
       chat.restart();
     });
 
+    el('members').addEventListener('click', () => chat.ask('who'));
     el('chat-retry').addEventListener('click', () => chat.reconnect());
     el('join-login').addEventListener('click', () =>
       askToLogIn(this.session, this.dialog));
@@ -177,6 +187,7 @@ export class Room {
     el('guest').addEventListener('submit', (event) => {
       event.preventDefault();
       sessionStorage.setItem(GUEST, el('guest-name').value.trim());
+      el('guest-problem').hidden = true;
       this.list.clear();
       this.chat.restart();
     });
@@ -190,7 +201,7 @@ export class Room {
       this.questions.clear();
     }
 
-    this.#members(hello.members);
+    this.#members(hello);
     this.#settings(hello.settings, true);
     this.#pin(hello.pinned ?? null);
     el('tab-moderate').hidden = !isModerator(role) || !this.tokens;
@@ -204,12 +215,7 @@ export class Room {
       this.moderation.refresh();
     }
 
-    if (hello.poll !== undefined) {
-      this.polls.show(hello.poll);
-
-    } else if (this.tokens) {
-      this.polls.find();
-    }
+    this.polls.open(hello.poll);
   }
 
   // ---- what the room says
@@ -264,7 +270,11 @@ export class Room {
         break;
 
       case 'presence':
-        this.#members(message.members);
+        this.#members(message);
+        break;
+
+      case 'who':
+        this.#who(message);
         break;
 
       default:
@@ -350,9 +360,29 @@ export class Room {
 
   // ---- the room
 
-  #members(n) {
-    setText(el('members'), n ? `${n.toLocaleString('en')} here` : '');
-    el('members').setAttribute('aria-label', plural(n, 'member'));
+  #members({ members, who }) {
+    setText(el('members'), `${members.toLocaleString('en')} here`);
+
+    for (const { user, name } of who ?? []) {
+      if (!this.list.names.has(user)) {
+        this.list.names.set(user, name);
+      }
+    }
+  }
+
+  // Asked for by the button that says how many there are.
+  #who({ members, named, who = [] }) {
+    const more = named - who.length;
+    const readers = members - named;
+
+    this.dialog.open('In this chat',
+      h('ul', { class: 'plain-list' }, who.map(({ name, role }) =>
+        h('li', {}, ROLES[role] && h('span', { class: `role role-${role}` },
+          ROLES[role][0]), name))),
+      h('p', { class: 'quiet' }, [
+        more > 0 && `and ${plural(more, 'other name')}`,
+        readers > 0 && `${plural(readers, 'reader')} without a name`]
+        .filter(Boolean).join(', ')));
   }
 
   // What has changed is said in the list, once it was known.

@@ -62,6 +62,12 @@ http {
         location /control/ { live_control; }
         location /status   { live_status; }
     }
+    server {
+        listen 127.0.0.1:%%PORT_plain%%;
+        index index.html;
+        location /live/ { live_hls; live_token off; }
+        location /chat/ { live_chat; live_token off; }
+    }
 }
 EOC
 
@@ -236,9 +242,40 @@ soon(sub { text(ann => '#poll') =~ /Tea or coffee/ }, 'a poll');
 $b->click(ann => '[data-choice="1"]');
 soon(sub { text(ann => '#poll') =~ /100 %, your vote/ }, '... one votes');
 $b->click(host => '#tab-talk');
+soon(sub { text(host => '#poll') =~ /1 vote/ }, '... which the other sees');
 $b->click(host => '#poll-close');
 soon(sub { text(ann => '#messages') =~ /“Coffee” has 1 vote/ },
     '... and what came of it');
+
+$user{host}->post("/streams/$id/polls", { question => '1 + 1?',
+    choices => [qw(1 2)], correct => 1 });
+soon(sub { text(ann => '#poll') =~ /Quiz.*1 \+ 1/s }, 'a quiz');
+$b->click(ann => '[data-choice="1"]');
+soon(sub { $cp->sql('SELECT count(*) FROM chat_votes') == 2 }, '... a vote');
+$b->click(host => '#poll-close');
+soon(sub { text(ann => '#messages') =~ /“2” was right. You knew./ },
+    '... the answer');
+$b->click(ann => '.card-foot button');
+soon(sub { text(ann => '#dialog') =~ /ann\s+1\s+1/ }, '... and the scores');
+$b->press(ann => 'Escape');
+
+$user{host}->post("/streams/$id/chat/events", { event => 'tip',
+    name => '<b>Carl</b>', amount => 500, currency => 'EUR' });
+soon(sub { text(ann => '#messages .event-tip') =~ /^💛 <b>Carl<\/b> tips €5/ },
+    'a tip is shown, as text');
+$user{evil} = person($cp, 'evil');
+$user{evil}->patch('/users/me', { display_name => '<img src=x onerror=alert(1)>' });
+$user{evil}->post("/streams/$id/chat", { text => '<iframe src=//x>' });
+soon(sub { sees(ann => '<iframe src=//x>') }, 'so are names');
+is(js(ann => 'document.querySelectorAll("#chat img, #chat iframe").length'), 0,
+    '... and what comes over the API');
+$user{host}->post('/streams', { id => 'there', title => 'Over <i>there</i>' });
+$user{host}->post("/streams/$id/raid", { stream => 'there' });
+soon(sub { text(ann => '#raid') =~ /Over <i>there<\/i> by host/ }, 'a raid');
+is(js(ann => 'document.querySelector("#raid a").getAttribute("href")'),
+    '?stream=there', '... leads there');
+$b->click(ann => '#raid button');
+ok(!shown(ann => '#raid'), '... or one stays');
 
 # ---- moderation
 
@@ -251,6 +288,13 @@ soon(sub { sees(host => 'not worth it') }, 'another');
 act(host => 'not worth it', 'delete');
 soon(sub { !sees(ann => 'not worth it') && !sees(host => 'not worth it') },
     '... is deleted');
+
+writes(host => 'is this all right?');
+soon(sub { sees(ann => 'is this all right?') }, 'a message');
+act(ann => 'is this all right?', 'flag');
+$b->fill(ann => '#flag-reason', 'no');
+$b->press(ann => 'Enter');
+soon(sub { text(host => '#moderate-badge') eq '1' }, '... is reported');
 
 js(host => "(n => { n.value = '5000'; n.dispatchEvent(new Event('change',"
     . "{ bubbles: true })); })(document.querySelector('#slow'))");
@@ -344,9 +388,41 @@ soon(sub { kept("message_text LIKE 'restart %' OR message_text LIKE"
 is($cp->sql("SELECT count(DISTINCT message_text) FROM chat_messages WHERE"
     . " message_text LIKE 'restart %'"), 40, '... once');
 
+# ---- the list
+
+js(ann => 'document.querySelector("#messages").scrollTop = 0');
+soon(sub { !js(ann => '(n => n.scrollHeight - n.scrollTop - n.clientHeight < 60)'
+    . '(document.querySelector("#messages"))') }, 'who has scrolled up');
+js(host => "Promise.all(Array.from({ length: 450 }, (x, i) =>"
+    . " live.chat.say({ type: 'message', text: `many \${i}` }))).then(() => 1)");
+soon(sub { text(ann => '#newer') eq '99+ new messages' },
+    '... is told of what is new');
+cmp_ok(js(ann => 'document.querySelector("#messages").scrollTop'), '<', 100,
+    '... and stays');
+$b->click(ann => '#newer');
+soon(sub { (texts('ann'))[-1] eq 'many 449' && !shown(ann => '#newer') },
+    '... until the end is wanted');
+cmp_ok(js(host => 'document.querySelectorAll("#messages li").length'), '<=', 200,
+    'not more is kept than can be read');
+
+js(ann => 'live.chat.epoch = "1", live.chat.reconnect()');
+soon(sub { text(ann => '#messages') =~ /^Some messages were missed/ },
+    'what is lost is said');
+
+js(host => 'document.querySelector("#messages").focus()');
+$b->press(host => 'ArrowUp') for 1, 2;
+$b->press(host => 'Enter');
+soon(sub { text(host => '#dialog') =~ /many 448/ },
+    'the keyboard reaches every message');
+$b->press(host => 'Escape');
+is(js(host => 'document.activeElement.querySelector(".text")?.textContent'),
+    'many 448', '... and goes back to it');
+
 # ---- a ban
 
-act(host => 'restart ann 20', 'ban');
+writes(ann => 'ban me');
+soon(sub { sees(host => 'ban me') }, 'a last message');
+act(host => 'ban me', 'ban');
 soon(sub { text(ann => '#chat-state') =~ /You are banned/ }, 'a ban is told');
 soon(sub { kept("kind = 'ban'") == 1 }, '... and kept');
 $b->click(host => '#tab-moderate');
@@ -358,6 +434,23 @@ soon(sub {
     $b->click(ann => '#chat-retry') if shown(ann => '#chat-retry');
     return;
 }, '... and she is back');
+
+# ---- without a control plane
+
+my $plain = 'http://127.0.0.1:' . $ng->port('plain') . '/?stream=plain';
+
+$b->open($_ => $plain) for qw(guest other);
+soon(sub { shown(guest => '#guest') }, 'a guest gives a name');
+$b->fill(guest => '#guest-name', 'Mod');
+$b->press(guest => 'Enter');
+soon(sub { text(guest => '#guest-problem') ne '' && shown(guest => '#guest') },
+    '... which may be refused');
+$b->fill(guest => '#guest-name', 'Gus');
+$b->press(guest => 'Enter');
+soon(sub { shown(guest => '#compose') }, '... or taken');
+writes(guest => 'hi there');
+soon(sub { sees(other => 'hi there') }, '... and writes');
+$b->close($_) for qw(guest other);
 
 # ---- all the while
 
