@@ -20,6 +20,7 @@ export class Composer {
     this.names = names;
     this.held = held;
     this.reply = null;
+    this.slow = false;        // by slow mode, or by a rate:
     this.slowUntil = 0;
     this.notice = null;       // { text, until }
     this.busy = false;
@@ -52,6 +53,12 @@ export class Composer {
 
   update() {
     el('compose').hidden = !this.chat.you?.write;
+
+    if (this.slow && !this.chat.settings?.slow_ms) {
+      this.slow = false;
+      this.slowUntil = 0;
+    }
+
     this.#show();
   }
 
@@ -109,8 +116,8 @@ export class Composer {
 
       const { slow_ms: slowMs } = this.chat.settings;
 
-      this.slowUntil = slowMs && rank(this.chat.you.role) < rank('vip')
-        ? Date.now() + slowMs : 0;
+      this.slow = slowMs > 0 && rank(this.chat.you.role) < rank('vip');
+      this.slowUntil = this.slow ? Date.now() + slowMs : 0;
       this.tell('');
 
     } catch (error) {
@@ -134,6 +141,7 @@ export class Composer {
     const until = retryMs ? Date.now() + retryMs : 0;
 
     if (code === 'slow_mode' || code === 'rate_limited') {
+      this.slow = code === 'slow_mode';
       this.slowUntil = until;
       this.tell(message);
 

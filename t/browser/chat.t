@@ -144,13 +144,42 @@ sub log_in {
 
 sub kept { return $cp->sql("SELECT count(*) FROM chat_messages WHERE $_[0]") }
 
+# Texts whose colour is too close to what is behind them (WCAG 1.4.3).
+sub faint {
+    return js($_[0] => <<'EOJ');
+(() => {
+    const parse = (c) => c.match(/[\d.]+/g).map(Number);
+    const light = (c) => [0.2126, 0.7152, 0.0722].reduce((sum, w, i) => sum
+        + w * (c[i] <= 10 ? c[i] / 3294 : ((c[i] / 255 + 0.055) / 1.055) ** 2.4), 0);
+    const behind = (n) => {
+        for (; n; n = n.parentElement) {
+            const c = parse(getComputedStyle(n).backgroundColor);
+            if (c.length < 4 || c[3] === 1) return c;
+        }
+        return [255, 255, 255];
+    };
+    return [...document.querySelectorAll('body *')].filter((n) =>
+        [...n.childNodes].some((t) => t.nodeType === 3 && t.data.trim())
+        && n.checkVisibility({ opacityProperty: true, visibilityProperty: true })
+        && !n.disabled && !n.closest('.visually-hidden, video')).map((n) => {
+            const style = getComputedStyle(n);
+            const [a, b] = [light(parse(style.color)), light(behind(n))];
+            const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+            return [ratio, parseFloat(style.fontSize) >= 24 ? 3 : 4.5,
+                n.textContent.trim().slice(0, 30)];
+        }).filter(([ratio, least]) => ratio < least).map((x) => x.join(' '));
+})()
+EOJ
+}
+
 # ---- who is not logged in reads
 
 wait_for(sub { $user{host}->get("/streams/$id")->json->{status} eq 'live' },
     20, 'the stream') or diag($encoder->log);
 
 $b->open(host => "$base/?stream=$id", width => 1366, height => 820);
-$b->open(ann => "$base/?stream=$id", width => 390, height => 844);
+$b->open(ann => "$base/?stream=$id", width => 390, height => 844,
+    scheme => 'dark', motion => 'reduce');
 
 soon(sub { shown(ann => '#join-login') }, 'anybody may read');
 ok(!shown(ann => '#compose'), '... and write after a login');
@@ -222,6 +251,10 @@ soon(sub { text(ann => '#messages .reply') =~ /ann Hello \@host!/ },
 $b->click(ann => '[data-reaction="🎉"]') for 1 .. 3;
 soon(sub { text(host => '[data-reaction="🎉"] .count') eq '3' },
     'reactions are counted');
+ok(js(host => 'document.querySelector("#floats .float") !== null'),
+    '... and rise over the picture');
+ok(js(ann => 'document.querySelector("#floats .float") === null'),
+    '... unless one wants no motion');
 $b->click(ann => '#like');
 soon(sub { text(ann => '#likes') eq '1' }, 'a like');
 
@@ -296,6 +329,11 @@ $b->fill(ann => '#flag-reason', 'no');
 $b->press(ann => 'Enter');
 soon(sub { text(host => '#moderate-badge') eq '1' }, '... is reported');
 
+is_deeply(faint($_), [], "every text can be read ($_)") for qw(host ann);
+$b->click(host => '#tab-moderate');
+is_deeply(faint('host'), [], '... for moderators too');
+$b->click(host => '#tab-talk');
+
 js(host => "(n => { n.value = '5000'; n.dispatchEvent(new Event('change',"
     . "{ bubbles: true })); })(document.querySelector('#slow'))");
 soon(sub { text(ann => '#messages') =~ /one message in 5 s/ }, 'slow mode');
@@ -303,12 +341,12 @@ writes(ann => 'slowly');
 soon(sub { text(ann => '#send') =~ /^\d s$/ }, '... counts down');
 js(host => "(n => { n.value = '0'; n.dispatchEvent(new Event('change',"
     . "{ bubbles: true })); })(document.querySelector('#slow'))");
-soon(sub { text(ann => '#messages') =~ /Slow mode is off/ }, '... is off');
+soon(sub { text(ann => '#messages') =~ /Slow mode is off/
+    && text(ann => '#send') eq 'Send' }, '... is off');
 
 $b->click(host => '#tab-moderate');
 $b->click(host => '#hold');
 soon(sub { js(ann => 'live.chat.settings.hold') }, 'messages are held');
-soon(sub { text(ann => '#send') eq 'Send' }, '(Ann may write again)');
 writes(ann => 'let me in');
 soon(sub { text(ann => '#messages') =~ /waits for a moderator/ },
     '... which their writers are told');

@@ -1,7 +1,8 @@
 // Drives Chromium for the tests: one JSON command a line on stdin, one JSON
 // answer a line on stdout.
 //
-//   {"cmd":"open","name":"a","url":"http://...","width":1280,"height":720}
+//   {"cmd":"open","name":"a","url":"http://...","width":1280,"height":720,
+//    "scheme":"dark","motion":"reduce"}
 //   {"cmd":"read","name":"a"}     what the page's live.stats.read() says, and
 //                                 what the monitor saw since "reset"
 //   {"cmd":"reset","name":"a"}
@@ -139,14 +140,16 @@ function monitor() {
 let browser;
 const pages = new Map();
 
-async function open({ name, url, width = 1280, height = 720 }) {
+async function open({ name, url, width = 1280, height = 720,
+  scheme = 'light', motion = 'no-preference' }) {
   browser ??= await chromium.launch({
     executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
     headless: true,
     args: FLAGS,
   });
 
-  const context = await browser.newContext({ viewport: { width, height } });
+  const context = await browser.newContext({ viewport: { width, height },
+    colorScheme: scheme, reducedMotion: motion });
   const page = await context.newPage();
   const log = [];
 
