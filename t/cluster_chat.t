@@ -19,9 +19,11 @@ use Live::Token;
 use Live::WebSocket;
 
 my $node_key = '5b' x 32;
+my $key = Live::Token->new('HS256', kid => 'a');
 my $cp = Live::FakeControl->new(node_key => $node_key);
 my $ng = Live::Nginx->new(workers => 2, vars => { URL => $cp->url },
-    files => { 'node.key' => "$node_key\n" },
+    files => { 'node.key' => "$node_key\n",
+        'keys.json' => Live::Token::jwks($key) },
     allow_alerts => [ qr/exited on signal 9/ ], conf => <<'EOC');
 live {
     live_store %%STORE%% 64m;
@@ -34,6 +36,8 @@ http {
     server {
         listen 127.0.0.1:%%PORT_http%%;
         location /chat/ { live_chat; live_chat_rate off; live_token off; }
+        location /named/ { live_chat; live_chat_rate off; live_token on;
+            live_token_keys %%DIR%%/keys.json; }
         location /status { live_status; }
     }
 }
@@ -164,6 +168,47 @@ ok(say_some(after => 1), '... the chat goes on');
 $cp->rooms(5, { stream => 'demo', settings => {}, bans => [ { kind => 'addr',
     value => '127.0.0.0/8', until => 0, shadow => JSON::PP::false } ] });
 ok(refused($ann, 'hello', 'banned'), 'a banned network');
+
+# ---- a list of bans that is older than what was done here
+
+sub named {
+    my ($sub, $role) = @_;
+    return Live::WebSocket->connect($ng->port('http'), '/named/court',
+        token => $key->token(stream => 'court', sub => $sub, name => $sub,
+            can => [qw(watch chat)], iat => time() - 1, role => $role));
+}
+
+my ($judge, $dan, $eve) = (named('judge', 'moderator'), named('dan', 'viewer'),
+    named('eve', 'viewer'));
+my %until = (kind => 'sub', until => time() + 600, shadow => JSON::PP::false);
+
+sub may {
+    my ($ws, $text) = @_;
+    $ws->send({ type => 'message', text => $text, ref => $text });
+    return ($ws->message(ref => $text)->{type} // '') eq 'ok';
+}
+
+# The room is told of settings that come with a list.
+sub list {
+    my ($version, @bans) = @_;
+    $cp->rooms($version, { stream => 'court', settings => {
+        max_length => 100 + $version }, bans => \@bans });
+    return $judge->message(type => 'settings', -wait => 20);
+}
+
+ok(list(6, { %until, value => 'dan' }) && !may($dan, 'in?'),
+    'one has a time-out');
+$cp->mode(chat => { status => 503 });
+$judge->send({ type => 'unban', user => 'dan', ref => 'u' });
+$judge->send({ type => 'timeout', user => 'eve', seconds => 600, ref => 't' });
+ok($judge->message(ref => 't'), 'the moderator has it lifted, and gives one');
+ok(list(7, { %until, value => 'dan' }), 'a list comes that knows of neither');
+ok(may($dan, 'again'), '... who was let in is in');
+ok(!may($eve, 'out?'), '... and who is out stays out');
+$cp->mode(chat => {});
+ok(wait_for(sub { grep { $_->{kind} eq 'unban' } arrived() }, 10),
+    'the control plane knows');
+ok(list(8) && may($eve, 'free'), '... and then its list holds');
 
 $ng->stop;
 $cp->stop;

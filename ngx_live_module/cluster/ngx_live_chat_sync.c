@@ -6,6 +6,7 @@
 
 
 #define NGX_LIVE_SYNC_BANS  10000
+#define NGX_LIVE_SYNC_LOG   65536
 
 
 static void ngx_live_sync_item(lv_store_t *st, json_t *item);
@@ -17,6 +18,8 @@ static void ngx_live_sync_bans(lv_store_t *st, lv_room_t *room, uint32_t gen,
     json_t *list);
 static ngx_int_t ngx_live_sync_ban(json_t *item, lv_ban_t *ban,
     uint8_t *addr);
+static void ngx_live_sync_bans_since(lv_store_t *st, lv_room_t *room,
+    uint32_t gen);
 
 
 /* Of this worker, while it leads. */
@@ -24,6 +27,7 @@ static uint64_t    ngx_live_sync_version;
 static uint32_t    ngx_live_sync_known[LV_STREAMS_MAX + 1];    /* gens */
 static uint32_t    ngx_live_sync_asked[LV_STREAMS_MAX + 1];
 static ngx_uint_t  ngx_live_sync_hint;
+static uint8_t     ngx_live_sync_log[NGX_LIVE_SYNC_LOG];
 
 
 void
@@ -289,10 +293,64 @@ ngx_live_sync_bans(lv_store_t *st, lv_room_t *room, uint32_t gen,
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                           "live: %uz bans of a room have no room", count);
         }
+
+        ngx_live_sync_bans_since(st, room, gen);
     }
 
     ngx_free(bans);
     ngx_free(addrs);
+}
+
+
+/*
+ * A list is older than what moderators did here that the control plane has not
+ * acknowledged: without that somebody who was let in again a second ago would
+ * be out again, and the other way round.
+ */
+
+static void
+ngx_live_sync_bans_since(lv_store_t *st, lv_room_t *room, uint32_t gen)
+{
+    size_t            at, len;
+    lv_ban_t          ban;
+    uint64_t          from;
+    lv_room_info_t    info;
+    lv_room_entry_t   e;
+
+    if (lv_room_info(st, room, gen, &info) != LV_OK) {
+        return;
+    }
+
+    from = ngx_max(info.saved, info.first);
+
+    while (lv_room_read(st, room, gen, &from, ngx_live_sync_log,
+                        NGX_LIVE_SYNC_LOG, &len)
+               == LV_OK
+           && len > 0)
+    {
+        at = 0;
+
+        while (lv_room_entry_next(ngx_live_sync_log, len, &at, &e)) {
+
+            if ((e.flags & LV_ROOM_REMOTE)
+                || (e.kind != LV_ROOM_TIMEOUT && e.kind != LV_ROOM_BAN
+                    && e.kind != LV_ROOM_UNBAN))
+            {
+                continue;
+            }
+
+            ngx_memzero(&ban, sizeof(lv_ban_t));
+            ban.kind = LV_BAN_USER;
+            ban.value = e.subject;
+            ban.until_ms = e.count ? e.time_ms + (uint64_t) e.count * 1000 : 0;
+            ban.action = e.kind == LV_ROOM_UNBAN ? LV_BAN_NONE
+                         : e.kind == LV_ROOM_TIMEOUT ? LV_BAN_TIMEOUT
+                         : e.status == LV_ROOM_SHADOW ? LV_BAN_SHADOW
+                                                      : LV_BAN_FULL;
+
+            (void) lv_room_ban(st, room, gen, &ban, ngx_live_now_ms());
+        }
+    }
 }
 
 
