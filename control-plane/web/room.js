@@ -137,6 +137,7 @@ export class Room {
       this.polls.show(null);
       this.#pin(null);
       this.#tab('talk');
+      this.composer.tell('');
       chat.restart();
     });
 

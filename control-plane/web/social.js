@@ -8,7 +8,7 @@
 import { askToLogIn } from './account.js';
 import { el, setText } from './dom.js';
 
-const EVERY_MS = 30_000;
+const EVERY_MS = 60_000;
 const COUNT = new Intl.NumberFormat('en', { notation: 'compact' });
 
 export class Social extends EventTarget {
@@ -24,10 +24,18 @@ export class Social extends EventTarget {
     el('like').addEventListener('click', () => this.#like());
     el('follow').addEventListener('click', () => this.#follow());
     session.addEventListener('user', () => this.#ask());
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) {
+        this.#ask();
+      }
+    });
   }
 
   async start() {
-    await this.#ask();
+    if (!document.hidden) {
+      await this.#ask();
+    }
+
     setTimeout(() => this.start(), EVERY_MS * (0.75 + Math.random() / 2));
   }
 
@@ -35,12 +43,15 @@ export class Social extends EventTarget {
     const { session, stream } = this;
 
     try {
-      const { title, user } = await session.api('GET', `/streams/${stream}`);
+      const { title, user, viewers } = await session.api('GET',
+        `/streams/${stream}`);
 
       this.owner = user;
       setText(el('stream-name'), title || stream);
       document.title = `${title || stream} – Live`;
-      setText(el('byline'), user.display_name || user.username);
+      setText(el('byline'), [user.display_name || user.username,
+        viewers > 0 && `${COUNT.format(viewers)} watching`]
+        .filter(Boolean).join(' · '));
       el('byline').hidden = false;
       this.#showLikes(await session.api('GET', `/streams/${stream}/like`));
 
