@@ -131,6 +131,7 @@ sub key_files {
     return {
         'stream-keys' => "demo " . '0' x 64 . "\n",
         'node.key' => 'a' x 64 . "\n",
+        'redis.password' => "secret\n",
         'viewer-keys.json' => '{"keys":[{"kty":"oct","kid":"a","k":"'
             . 'A' x 43 . '"}]}',
         certificate(),

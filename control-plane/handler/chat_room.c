@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "handler/node_json.h"
 #include "http/text.h"
 
@@ -10,6 +12,7 @@
 #define ROOMS_BYTES_MAX  (512 * 1024)
 #define ROOMS_MAX_TEXT   "500"
 #define ROOMS_NEW_MAX    200
+#define ONCE_BYTES       12
 
 static const db_query_t  q_chat_touch = {
     "chat_touch",
@@ -132,9 +135,22 @@ chat_send(request_t *r, const db_query_t *q, const char *stream,
 }
 
 
+/* Nodes that also hear of it from each other do it once. */
 int
 chat_command(request_t *r, const char *stream, const char *op, json_t *data)
 {
+    char           once[2 * ONCE_BYTES + 1];
+    unsigned char  bytes[ONCE_BYTES];
+
+    randombytes_buf(bytes, sizeof(bytes));
+    sodium_bin2hex(once, sizeof(once), bytes, sizeof(bytes));
+
+    if (data == NULL) {
+        data = json_object();
+    }
+
+    json_object_set_new(data, "once", json_string(once));
+
     return chat_send(r, &q_chat_command, stream, op, data) != NULL ? 0 : -1;
 }
 

@@ -8,7 +8,7 @@
 #include "ngx_http_live_module.h"
 #include "ngx_live_view.h"
 #include "lv_cluster.h"
-#include "lv_room.h"
+#include "lv_room_bus.h"
 
 
 /* A counter, or a gauge (added and taken back), of core/. Entries of one name
@@ -42,6 +42,7 @@ static void ngx_live_metrics_sum(lv_store_t *st, const uint32_t *viewers,
 static void ngx_live_metrics_store(lv_text_t *t, lv_store_t *st);
 static void ngx_live_metrics_rooms(lv_text_t *t, lv_store_t *st);
 static void ngx_live_metrics_control(lv_text_t *t, lv_store_t *st);
+static void ngx_live_metrics_bus(lv_text_t *t, lv_store_t *st);
 static void ngx_live_metrics_head(lv_text_t *t, const char *name,
     const char *type, const char *help);
 static void ngx_live_metrics_value(lv_text_t *t, const char *name,
@@ -135,6 +136,29 @@ static const ngx_live_metric_t  ngx_live_metrics[] = {
       "ngx_live_chat_closed_slow_total", NULL,
       "Members closed because they read too slowly." },
 
+    { NGX_LIVE_C_BUS_OUT,
+      "ngx_live_redis_sent_total", NULL,
+      "What was told the other nodes: messages, actions, counts." },
+    { NGX_LIVE_C_BUS_IN,
+      "ngx_live_redis_received_total", NULL,
+      "What was told by them." },
+    { NGX_LIVE_C_BUS_DOUBLE,
+      "ngx_live_redis_doubled_total", NULL,
+      "What came twice, and was left out." },
+    { NGX_LIVE_C_BUS_DROPPED,
+      "ngx_live_redis_dropped_total", "reason=\"refused\"",
+      "What could not be told, or taken: no memory, too long, too long ago; "
+      "batches without a good signature." },
+    { NGX_LIVE_C_BUS_FORGED,
+      "ngx_live_redis_dropped_total", "reason=\"forged\"", NULL },
+    { NGX_LIVE_C_BUS_LOST,
+      "ngx_live_redis_gaps_total", NULL,
+      "Times that members were told that something is missing." },
+    { NGX_LIVE_C_BUS_CONNECTS,
+      "ngx_live_redis_connects_total", NULL,
+      "Connections to write that were made; all but the first are "
+      "reconnects." },
+
     { NGX_LIVE_C_INGEST_BYTES,
       "ngx_live_ingest_bytes_total", NULL,
       "Media bytes received from publishers." },
@@ -222,6 +246,7 @@ ngx_live_metrics_write(lv_text_t *t, lv_store_t *st,
     ngx_live_metrics_store(t, st);
     ngx_live_metrics_rooms(t, st);
     ngx_live_metrics_control(t, st);
+    ngx_live_metrics_bus(t, st);
 }
 
 
@@ -472,6 +497,26 @@ ngx_live_metrics_control(lv_text_t *t, lv_store_t *st)
     ngx_live_metrics_counter(t, "ngx_live_control_events_lost_total",
                              "Events that it has not taken in time.",
                              stat.events_lost);
+}
+
+
+static void
+ngx_live_metrics_bus(lv_text_t *t, lv_store_t *st)
+{
+    lv_bus_stat_t  stat;
+
+    lv_bus_stat(st, &stat);
+
+    ngx_live_metrics_gauge(t, "ngx_live_redis_up",
+                           "1: Redis answers, both ways.", stat.up ? 1 : 0);
+    ngx_live_metrics_gauge(t, "ngx_live_redis_nodes",
+                           "Other nodes that are heard of.", stat.peers);
+    ngx_live_metrics_gauge(t, "ngx_live_redis_unsent_entries",
+                           "What was said in the rooms and is not with the "
+                           "other nodes yet.", stat.unsent);
+    ngx_live_metrics_gauge_ms(t, "ngx_live_redis_lag_seconds",
+                              "How old the last batch of another node was "
+                              "when it was read.", stat.lag_ms);
 }
 
 

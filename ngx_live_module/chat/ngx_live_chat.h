@@ -35,7 +35,7 @@
 #include "lv_chat_text.h"
 #include "lv_fold.h"
 #include "lv_json.h"
-#include "lv_room.h"
+#include "lv_room_bus.h"
 #include "lv_words.h"
 #include "lv_ws.h"
 

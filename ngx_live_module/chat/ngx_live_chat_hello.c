@@ -249,7 +249,7 @@ ngx_live_chat_answer(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
     lv_json_utf8(j, "room", id);
     ngx_live_chat_id(j, "epoch", room->epoch);
     ngx_live_chat_id(j, "offset", room->next - 1);
-    lv_json_int(j, "members", n = lv_room_members(st, room->room));
+    lv_json_int(j, "members", n = lv_room_present(st, room->room));
 
     if (n != room->told) {
         room->told = NGX_LIVE_CHAT_UNTOLD;

@@ -72,7 +72,7 @@ ngx_live_chat_room_get(lv_store_t *st, lv_room_t *lroom, uint32_t gen,
     room->epoch = info.epoch;
     room->next = info.next;
     room->tick = tick;
-    room->told = info.members;
+    room->told = lv_room_present(st, lroom);
     ngx_memcpy(room->id, info.id, sizeof(room->id));
     ngx_queue_init(&room->members);
 
@@ -440,7 +440,7 @@ ngx_live_chat_round_presence(ngx_live_chat_room_t *room, lv_store_t *st)
 
     room->presence = 0;
     room->who_told = lv_room_who_version(room->room);
-    room->told = lv_room_members(st, room->room);
+    room->told = lv_room_present(st, room->room);
     room->told_at = ngx_current_msec;
 
     lv_text_reset(&ngx_live_chat_one);
@@ -822,7 +822,7 @@ ngx_live_chat_room_second(lv_store_t *st, uint64_t now_ms)
             ngx_live_chat_save_reactions(room, st);
         }
 
-        n = lv_room_members(st, room->room);
+        n = lv_room_present(st, room->room);
 
         if ((n != room->told
              || room->who_told != lv_room_who_version(room->room))

@@ -141,7 +141,7 @@ ngx_live_chat_tell_who(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
         lv_json_utf8(j, "ref", msg->ref);
     }
 
-    lv_json_int(j, "members", lv_room_members(st, m->room->room));
+    lv_json_int(j, "members", lv_room_present(st, m->room->room));
     ngx_live_chat_who_json(j, m->room, st, NGX_LIVE_CHAT_NAMES_MAX);
     ngx_live_chat_send(m, j);
 }

@@ -353,37 +353,19 @@ ngx_live_call_write_handler(ngx_event_t *wev)
 static void
 ngx_live_call_handshake(ngx_live_call_t *call)
 {
-    char                   host[256];
-    ngx_connection_t      *c;
-    ngx_live_endpoint_t   *ep;
+    ngx_connection_t  *c;
 
     c = call->connection;
-    ep = call->endpoint;
 
-    if (ep->naddrs == 1 && c->write->timer_set) {
+    if (call->endpoint->naddrs == 1 && c->write->timer_set) {
         ngx_del_timer(c->write);
     }
 
-    if (ngx_ssl_create_connection(ep->tls, c, NGX_SSL_BUFFER|NGX_SSL_CLIENT)
+    if (ngx_live_endpoint_handshake(call->endpoint, c,
+                                    ngx_live_call_handshaked)
         != NGX_OK)
     {
         ngx_live_call_failed(call, "TLS cannot be begun");
-        return;
-    }
-
-    if (!ep->literal && ep->host.len < sizeof(host)) {
-        (void) ngx_cpystrn((u_char *) host, ep->host.data, ep->host.len + 1);
-
-        if (SSL_set_tlsext_host_name(c->ssl->connection, host) == 0) {
-            ngx_live_call_failed(call, "TLS cannot be begun");
-            return;
-        }
-    }
-
-    c->ssl->handler = ngx_live_call_handshaked;
-
-    if (ngx_ssl_handshake(c) != NGX_AGAIN) {
-        ngx_live_call_handshaked(c);
     }
 }
 

@@ -10,6 +10,8 @@
  *   ngx_live_command.c         commands, from the answer or live_control
  *   ngx_live_keystore.c        the last good signing keys, on disk
  *   ngx_live_chat_*.c          rooms: ngx_live_chat_sync.h
+ *   ngx_live_redis*.c          a connection to Redis: ngx_live_redis.h
+ *   ngx_live_bus*.c            rooms of several nodes: ngx_live_bus.h
  *
  * What workers share is in the store (lib/lv_cluster.h); what is here belongs
  * to one worker's event loop.
@@ -30,6 +32,8 @@
                                            back */
 #define NGX_LIVE_CALL_MS       2000     /* a request, with all it takes */
 
+typedef struct ngx_live_redis_conf_s  ngx_live_redis_conf_t;
+
 typedef struct {
     ngx_live_endpoint_t  *control;      /* live_control_plane, or NULL */
     ngx_str_t             node_id;      /* live_node_id */
@@ -38,6 +42,7 @@ typedef struct {
     ngx_str_t             http_url;
     ngx_str_t             ca;           /* live_control_ca */
     ngx_str_t             state_dir;    /* live_state_dir, or empty */
+    ngx_live_redis_conf_t *redis;       /* live_redis, or NULL */
     ngx_resolver_t       *resolver;     /* live_resolver, or NULL */
     ngx_array_t           endpoints;    /* ngx_live_endpoint_t * */
     time_t                started;

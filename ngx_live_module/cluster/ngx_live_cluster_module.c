@@ -1,5 +1,6 @@
 /* Directives of live{} about the node and its control plane; the election. */
 
+#include "ngx_live_bus.h"
 #include "ngx_live_chat_sync.h"
 #include "ngx_live_endpoint.h"
 
@@ -22,7 +23,10 @@ static char *ngx_live_cluster_path(ngx_conf_t *cf, ngx_command_t *cmd,
 static ngx_int_t ngx_live_cluster_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_live_cluster_init_process(ngx_cycle_t *cycle);
 static void ngx_live_cluster_exit(lv_store_t *st);
+static void ngx_live_cluster_rung(lv_store_t *st);
 static void ngx_live_cluster_timer(ngx_event_t *ev);
+static void ngx_live_cluster_control(ngx_event_t *ev, lv_store_t *st,
+    ngx_uint_t first);
 
 
 static ngx_command_t  ngx_live_cluster_commands[] = {
@@ -74,6 +78,27 @@ static ngx_command_t  ngx_live_cluster_commands[] = {
       ngx_live_cluster_path,
       0,
       offsetof(ngx_live_cluster_conf_t, state_dir),
+      NULL },
+
+    { ngx_string("live_redis"),
+      NGX_LIVE_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE12,
+      ngx_live_redis_url,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("live_redis_password"),
+      NGX_LIVE_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
+      ngx_live_redis_file,
+      0,
+      offsetof(ngx_live_redis_conf_t, password_file),
+      NULL },
+
+    { ngx_string("live_redis_ca"),
+      NGX_LIVE_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
+      ngx_live_redis_file,
+      0,
+      offsetof(ngx_live_redis_conf_t, ca),
       NULL },
 
       ngx_null_command
@@ -159,6 +184,12 @@ ngx_live_cluster_init_conf(ngx_cycle_t *cycle, void *conf)
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
                       "\"live_token on\" needs \"live_token_keys\", or "
                       "\"live_control_plane\" in live{}");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ccf->redis
+        && ngx_live_redis_init(cycle, ccf->redis, ccf) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -380,18 +411,23 @@ ngx_live_cluster_init_process(ngx_cycle_t *cycle)
     if (st != NULL) {
         lv_cluster_set_active(st, ccf->control != NULL);
         lv_rooms_saving(st, ccf->control != NULL);
+        lv_bus_on(st, ccf->redis != NULL);
         ngx_live_keystore_load(st, ccf, cycle->log);
     }
 
-    if (ccf->control == NULL) {
+    if (ccf->control == NULL && ccf->redis == NULL) {
         return NGX_OK;
     }
 
-    if (ngx_live_on_exit(ngx_live_cluster_exit) != NGX_OK) {
+    if (ngx_live_on_exit(ngx_live_cluster_exit) != NGX_OK
+        || ngx_live_on_rung(ngx_live_cluster_rung) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    ngx_live_endpoint_resolve(ccf->control);
+    if (ccf->control) {
+        ngx_live_endpoint_resolve(ccf->control);
+    }
 
     ngx_live_cluster_dumb.fd = (ngx_socket_t) -1;
 
@@ -412,6 +448,7 @@ ngx_live_cluster_exit(lv_store_t *st)
 {
     ngx_live_heartbeat_stop();
     ngx_live_chat_push_stop();
+    ngx_live_bus_stop();
     lv_lead_leave(st);
 }
 
@@ -419,8 +456,9 @@ ngx_live_cluster_exit(lv_store_t *st)
 static void
 ngx_live_cluster_timer(ngx_event_t *ev)
 {
-    ngx_uint_t   leads;
-    lv_store_t  *st;
+    ngx_uint_t                leads;
+    lv_store_t               *st;
+    ngx_live_cluster_conf_t  *ccf;
 
     st = ngx_live_store();
 
@@ -431,26 +469,45 @@ ngx_live_cluster_timer(ngx_event_t *ev)
     }
 
     leads = st != NULL && lv_lead_try(st, (uint32_t) ngx_pid);
+    ccf = ngx_live_cluster_conf((ngx_cycle_t *) ngx_cycle);
 
-    if (leads && !ngx_live_cluster_leads) {
+    if (leads && ccf->control) {
+        ngx_live_cluster_control(ev, st, !ngx_live_cluster_leads);
+    }
+
+    if (leads && ccf->redis) {
+        ngx_live_bus_lead(st);
+    }
+
+    ngx_live_cluster_leads = leads;
+
+    ngx_add_timer(ev, NGX_LIVE_LEAD_MS);
+}
+
+
+static void
+ngx_live_cluster_control(ngx_event_t *ev, lv_store_t *st, ngx_uint_t first)
+{
+    if (first) {
         ngx_live_cluster_beat_at = ngx_current_msec;
         ngx_log_error(NGX_LOG_NOTICE, ev->log, 0,
                       "live: this worker talks to the control plane now");
     }
 
-    ngx_live_cluster_leads = leads;
-
-    if (leads
-        && ((ngx_msec_int_t) (ngx_current_msec - ngx_live_cluster_beat_at)
-                >= 0
-            || ngx_live_chat_asks(st)))
+    if ((ngx_msec_int_t) (ngx_current_msec - ngx_live_cluster_beat_at) >= 0
+        || ngx_live_chat_asks(st))
     {
         ngx_live_cluster_beat_at = ngx_current_msec + ngx_live_heartbeat(st);
     }
 
-    if (leads) {
-        ngx_live_chat_push(st);
-    }
+    ngx_live_chat_push(st);
+}
 
-    ngx_add_timer(ev, NGX_LIVE_LEAD_MS);
+
+static void
+ngx_live_cluster_rung(lv_store_t *st)
+{
+    if (ngx_live_cluster_leads) {
+        ngx_live_bus_rung(st);
+    }
 }

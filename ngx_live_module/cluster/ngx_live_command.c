@@ -1,6 +1,7 @@
 /* Carries out commands: see ngx_live_command.h. */
 
 #include "ngx_live_command.h"
+#include "ngx_live_bus.h"
 #include "ngx_live_chat_sync.h"
 
 
@@ -75,6 +76,12 @@ ngx_live_command(lv_store_t *st, json_t *command, ngx_log_t *log)
         return NGX_DECLINED;
     }
 
+    if ((type[0] == 'c' || type[0] == 'k')
+        && !ngx_live_bus_command(st, command))
+    {
+        return NGX_OK;
+    }
+
     if (type[0] == 'c') {
         return ngx_live_chat_command(st, command);
     }
@@ -91,6 +98,34 @@ ngx_live_command(lv_store_t *st, json_t *command, ngx_log_t *log)
                                  : "live: new publishers are let in again");
 
     return NGX_OK;
+}
+
+
+void
+ngx_live_command_foreign(lv_store_t *st, json_t *command, ngx_uint_t late,
+    ngx_log_t *log)
+{
+    json_t      *value;
+    lv_str_t     name;
+    const char  *type;
+
+    value = json_object_get(command, "once");
+    name.data = (const u_char *) json_string_value(value);
+    name.len = json_string_length(value);
+    type = json_string_value(json_object_get(command, "type"));
+
+    if (name.len == 0 || type == NULL || !lv_bus_once(st, name)) {
+        return;
+    }
+
+    if (ngx_strcmp(type, "chat") == 0) {
+        (void) ngx_live_chat_command(st, command);
+        ngx_live_count(NGX_LIVE_C_COMMANDS, 1);
+
+    } else if (ngx_strcmp(type, "kick") == 0 && !late) {
+        ngx_live_command_kick(st, command, log);
+        ngx_live_count(NGX_LIVE_C_COMMANDS, 1);
+    }
 }
 
 

@@ -25,6 +25,7 @@ typedef struct {
 
 static ngx_int_t ngx_live_endpoint_parse(ngx_conf_t *cf, ngx_str_t *url,
     ngx_live_endpoint_t *ep);
+static void ngx_live_endpoint_host(ngx_live_endpoint_t *ep, ngx_url_t *u);
 static void ngx_live_endpoint_set(ngx_live_endpoint_t *ep,
     struct sockaddr *sa, socklen_t len, ngx_live_addr_t *old,
     ngx_uint_t nold);
@@ -33,7 +34,7 @@ static void ngx_live_idle_handler(ngx_event_t *ev);
 static void ngx_live_idle_write(ngx_event_t *ev);
 #if (NGX_SSL)
 static ngx_int_t ngx_live_endpoint_tls(ngx_cycle_t *cycle,
-    ngx_live_endpoint_t *ep, ngx_str_t *ca);
+    ngx_live_endpoint_t *ep);
 #endif
 
 
@@ -65,6 +66,11 @@ ngx_live_endpoint_add(ngx_conf_t *cf, ngx_str_t *url)
         return NULL;
     }
 
+#if (NGX_SSL)
+    ep->ca = &ccf->ca;
+    ep->ca_name = "live_control_ca";
+#endif
+
     eps = ngx_array_push(&ccf->endpoints);
     if (eps == NULL) {
         return NULL;
@@ -73,6 +79,60 @@ ngx_live_endpoint_add(ngx_conf_t *cf, ngx_str_t *url)
     *eps = ep;
 
     return ep;
+}
+
+
+ngx_live_endpoint_t *
+ngx_live_endpoint_raw(ngx_conf_t *cf, ngx_str_t *where, in_port_t port,
+    ngx_str_t *url)
+{
+    ngx_url_t                 u;
+    ngx_live_endpoint_t      *ep, **eps;
+    ngx_live_cluster_conf_t  *ccf;
+
+    ccf = (ngx_live_cluster_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                                   ngx_live_cluster_module);
+    ep = ngx_pcalloc(cf->cycle->pool, sizeof(ngx_live_endpoint_t));
+    eps = ngx_array_push(&ccf->endpoints);
+
+    if (ep == NULL || eps == NULL) {
+        return NULL;
+    }
+
+    *eps = ep;
+    ep->url = *url;
+    ep->host_header = *where;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+    u.url = *where;
+    u.default_port = port;
+    u.no_resolve = 1;
+
+    if (ngx_parse_url(cf->cycle->pool, &u) != NGX_OK || u.host.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"%V\"",
+                           u.err ? u.err : "no host", url);
+        return NULL;
+    }
+
+    ngx_live_endpoint_host(ep, &u);
+    ep->literal |= u.family == AF_UNIX;
+
+    return ep;
+}
+
+
+static void
+ngx_live_endpoint_host(ngx_live_endpoint_t *ep, ngx_url_t *u)
+{
+    ep->port = u->port;
+    ep->host = u->host;
+    ep->literal = ngx_inet_addr(u->host.data, u->host.len) != INADDR_NONE;
+
+    if (u->host.data[0] == '[') {
+        ep->literal = 1;
+        ep->host.data++;
+        ep->host.len -= 2;
+    }
 }
 
 
@@ -135,15 +195,7 @@ ngx_live_endpoint_parse(ngx_conf_t *cf, ngx_str_t *url,
     ep->host_header.data = u.url.data;
     ep->host_header.len = u.url.len - u.uri.len;
     ep->path = u.uri;
-    ep->port = u.port;
-    ep->host = u.host;
-    ep->literal = ngx_inet_addr(u.host.data, u.host.len) != INADDR_NONE;
-
-    if (u.host.data[0] == '[') {
-        ep->literal = 1;
-        ep->host.data++;
-        ep->host.len -= 2;
-    }
+    ngx_live_endpoint_host(ep, &u);
 
     while (ep->path.len && ep->path.data[ep->path.len - 1] == '/') {
         ep->path.len--;
@@ -193,7 +245,7 @@ ngx_live_endpoint_init(ngx_cycle_t *cycle, ngx_live_endpoint_t *ep,
 
 #if (NGX_SSL)
     if (ep->ssl) {
-        return ngx_live_endpoint_tls(cycle, ep, &ccf->ca);
+        return ngx_live_endpoint_tls(cycle, ep);
     }
 #endif
 
@@ -519,11 +571,12 @@ ngx_live_connection_close(ngx_connection_t *c)
 #if (NGX_SSL)
 
 static ngx_int_t
-ngx_live_endpoint_tls(ngx_cycle_t *cycle, ngx_live_endpoint_t *ep,
-    ngx_str_t *ca)
+ngx_live_endpoint_tls(ngx_cycle_t *cycle, ngx_live_endpoint_t *ep)
 {
+    ngx_str_t           *ca;
     ngx_pool_cleanup_t  *cln;
 
+    ca = ep->ca;
     ep->tls = ngx_pcalloc(cycle->pool, sizeof(ngx_ssl_t));
     cln = ngx_pool_cleanup_add(cycle->pool, 0);
 
@@ -558,8 +611,38 @@ ngx_live_endpoint_tls(ngx_cycle_t *cycle, ngx_live_endpoint_t *ep,
         != 1)
     {
         ngx_ssl_error(NGX_LOG_EMERG, cycle->log, 0,
-                      "live_control_ca: \"%s\" cannot be loaded", ca->data);
+                      "%s: \"%s\" cannot be loaded", ep->ca_name, ca->data);
         return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_live_endpoint_handshake(ngx_live_endpoint_t *ep, ngx_connection_t *c,
+    void (*done)(ngx_connection_t *c))
+{
+    char  host[256];
+
+    if (ngx_ssl_create_connection(ep->tls, c, NGX_SSL_BUFFER|NGX_SSL_CLIENT)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (!ep->literal && ep->host.len < sizeof(host)) {
+        (void) ngx_cpystrn((u_char *) host, ep->host.data, ep->host.len + 1);
+
+        if (SSL_set_tlsext_host_name(c->ssl->connection, host) == 0) {
+            return NGX_ERROR;
+        }
+    }
+
+    c->ssl->handler = done;
+
+    if (ngx_ssl_handshake(c) != NGX_AGAIN) {
+        done(c);
     }
 
     return NGX_OK;

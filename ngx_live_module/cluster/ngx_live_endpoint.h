@@ -1,4 +1,4 @@
-/* What ngx_live_endpoint.c and ngx_live_client.c share. */
+/* What ngx_live_endpoint.c, ngx_live_client.c and ngx_live_redis.c share. */
 
 #ifndef NGX_LIVE_ENDPOINT_H
 #define NGX_LIVE_ENDPOINT_H
@@ -34,8 +34,17 @@ struct ngx_live_endpoint_s {
     unsigned         resolved:1;
 #if (NGX_SSL)
     ngx_ssl_t       *tls;
+    ngx_str_t       *ca;                /* a file; empty: the system's */
+    const char      *ca_name;           /* the directive that says so */
 #endif
 };
+
+/*
+ * While the configuration is read: of any protocol. `where` is host, host:port
+ * or unix:PATH; `url` is for logs. NULL: wrong, said so.
+ */
+ngx_live_endpoint_t *ngx_live_endpoint_raw(ngx_conf_t *cf, ngx_str_t *where,
+    in_port_t port, ngx_str_t *url);
 
 /* When all of the configuration has been read. */
 ngx_int_t ngx_live_endpoint_init(ngx_cycle_t *cycle, ngx_live_endpoint_t *ep,
@@ -55,6 +64,10 @@ void ngx_live_endpoint_put(ngx_live_endpoint_t *ep, ngx_connection_t *c);
 void ngx_live_connection_close(ngx_connection_t *c);
 
 #if (NGX_SSL)
+/* Begins TLS as a client; `done` is called when it has ended, which may be at
+ * once. NGX_ERROR: it cannot be begun. */
+ngx_int_t ngx_live_endpoint_handshake(ngx_live_endpoint_t *ep,
+    ngx_connection_t *c, void (*done)(ngx_connection_t *c));
 /* Is the certificate that the peer showed good for the host? */
 ngx_int_t ngx_live_endpoint_verify(ngx_live_endpoint_t *ep,
     ngx_connection_t *c, const char **err);

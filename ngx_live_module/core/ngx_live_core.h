@@ -156,6 +156,13 @@ enum {
     NGX_LIVE_C_CHAT_SENT_BYTES,
     NGX_LIVE_C_CHAT_SLOW,
     NGX_LIVE_C_CHAT_REACTIONS,
+    NGX_LIVE_C_BUS_OUT,
+    NGX_LIVE_C_BUS_IN,
+    NGX_LIVE_C_BUS_DOUBLE,
+    NGX_LIVE_C_BUS_FORGED,
+    NGX_LIVE_C_BUS_DROPPED,
+    NGX_LIVE_C_BUS_LOST,
+    NGX_LIVE_C_BUS_CONNECTS,
     /* gauges: added and taken back by the same worker (lv_gauge_sum) */
     NGX_LIVE_GAUGES,
     NGX_LIVE_G_WAITING = NGX_LIVE_GAUGES,

@@ -298,6 +298,65 @@ lv_node_verify(const lv_nodekeys_t *keys, lv_node_nonces_t *nonces,
 }
 
 
+static int
+seal(const lv_nodekeys_t *keys, size_t i, const char *label, lv_str_t text,
+    uint8_t *mac)
+{
+    int          ok;
+    size_t       len;
+    EVP_PKEY    *pkey;
+    EVP_MD_CTX  *ctx;
+
+    len = LV_NODE_SEAL;
+    ctx = EVP_MD_CTX_new();
+    pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL,
+                                        keys->keys[i].data,
+                                        keys->keys[i].len);
+
+    ok = ctx != NULL && pkey != NULL
+         && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, pkey) == 1
+         && EVP_DigestSignUpdate(ctx, label, strlen(label)) == 1
+         && EVP_DigestSignUpdate(ctx, "\n", 1) == 1
+         && EVP_DigestSignUpdate(ctx, text.data, text.len) == 1
+         && EVP_DigestSignFinal(ctx, mac, &len) == 1;
+
+    EVP_PKEY_free(pkey);
+    EVP_MD_CTX_free(ctx);
+
+    return ok ? LV_OK : LV_ERROR;
+}
+
+
+int
+lv_node_seal(const lv_nodekeys_t *keys, const char *label, lv_str_t text,
+    uint8_t mac[LV_NODE_SEAL])
+{
+    return seal(keys, 0, label, text, mac);
+}
+
+
+int
+lv_node_sealed(const lv_nodekeys_t *keys, const char *label, lv_str_t text,
+    const uint8_t mac[LV_NODE_SEAL])
+{
+    int      rc;
+    size_t   i;
+    uint8_t  own[LV_NODE_SEAL];
+
+    rc = LV_ERROR;
+
+    for (i = 0; i < keys->count; i++) {
+        if (seal(keys, i, label, text, own) == LV_OK
+            && CRYPTO_memcmp(own, mac, LV_NODE_SEAL) == 0)
+        {
+            rc = LV_OK;
+        }
+    }
+
+    return rc;
+}
+
+
 const char *
 lv_node_result_text(lv_node_result_e result)
 {

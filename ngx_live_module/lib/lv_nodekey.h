@@ -72,6 +72,19 @@ lv_node_result_e lv_node_verify(const lv_nodekeys_t *keys,
     lv_node_nonces_t *nonces, lv_str_t method, lv_str_t target,
     lv_str_t header, int64_t now_s);
 
+/*
+ * For what is no request: HMAC-SHA256 with the first key over a label (which
+ * says what the bytes are, so that no signature is good for something else), a
+ * line feed, and the bytes. LV_ERROR when the hash fails, or of sealed() when
+ * no key has made that mac.
+ */
+#define LV_NODE_SEAL  32
+
+int lv_node_seal(const lv_nodekeys_t *keys, const char *label, lv_str_t text,
+    uint8_t mac[LV_NODE_SEAL]);
+int lv_node_sealed(const lv_nodekeys_t *keys, const char *label, lv_str_t text,
+    const uint8_t mac[LV_NODE_SEAL]);
+
 /* Static. */
 const char *lv_node_result_text(lv_node_result_e result);
 

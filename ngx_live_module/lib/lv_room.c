@@ -21,7 +21,8 @@ place(uint64_t *at, uint64_t size)
 }
 
 
-/* Where everything is in `size` bytes; less than the least counts as that. */
+/* Where everything is in `size` bytes, and the bus behind them; less than the
+ * least counts as that. */
 uint64_t
 lv_rooms_layout(lv_rooms_geometry_t *g, uint64_t size)
 {
@@ -48,6 +49,7 @@ lv_rooms_layout(lv_rooms_geometry_t *g, uint64_t size)
 
     g->blocks = (uint32_t) ((size - at - 64) / LV_ROOM_BLOCK);
     g->block_off = place(&at, (uint64_t) g->blocks * LV_ROOM_BLOCK);
+    g->bus_off = place(&at, sizeof(lv_bus_t));
 
     return at;
 }
@@ -74,6 +76,7 @@ lv_rooms_map(lv_store_t *st, uint8_t *base)
     st->room_writers = (lv_room_writer_t *) (base + g->writer_off);
     st->room_dirty = (_Atomic uint64_t *) (base + g->dirty_off);
     st->room_blocks = base + g->block_off - LV_ROOM_BLOCK;
+    st->bus = (lv_bus_t *) (base + g->bus_off);
 }
 
 
@@ -329,6 +332,12 @@ log_repair(lv_store_t *st, lv_room_t *room, uint32_t index)
         for (at = 0; at < lv_get(&b->used); at += rec->size) {
             rec = (lv_room_record_t *) (void *) (b->data + at);
             room->next = rec->offset + 1;
+
+            if (rec->origin != 0 && rec->origin <= LV_BUS_PEERS
+                && room->heard[rec->origin - 1] < rec->id)
+            {
+                room->heard[rec->origin - 1] = rec->id;
+            }
         }
     }
 
@@ -345,6 +354,15 @@ log_repair(lv_store_t *st, lv_room_t *room, uint32_t index)
 
     if (room->saved < room->next) {
         atomic_fetch_or(&st->rooms->unsaved[index / 64],
+                        (uint64_t) 1 << (index % 64));
+    }
+
+    if (room->sent > room->next) {
+        room->sent = room->next;
+    }
+
+    if (lv_get(&st->bus->on) && room->sent < room->next) {
+        atomic_fetch_or(&st->rooms->unsent[index / 64],
                         (uint64_t) 1 << (index % 64));
     }
 }
@@ -523,6 +541,7 @@ room_fill(lv_room_t *room, const char *id, size_t len, uint64_t now_ms)
 
     room->next = 1;
     room->saved = 1;
+    room->sent = 1;
     room->head = 0;
     room->tail = 0;
     room->blocks = 0;
@@ -530,6 +549,10 @@ room_fill(lv_room_t *room, const char *id, size_t len, uint64_t now_ms)
     room->ban_tail = 0;
     room->bans = 0;
     room->reactions = 0;
+    memset(room->reaction_out, 0, sizeof(room->reaction_out));
+    memset(room->heard, 0, sizeof(room->heard));
+    memset(room->away, 0, sizeof(room->away));
+    lv_set(&room->away_sum, 0);
     memset(room->prefixes, 0, sizeof(room->prefixes));
 
     for (i = 0; i < LV_ROOM_BLOBS; i++) {

@@ -95,7 +95,8 @@ typedef enum {
 
 #define LV_ROOM_DELETED     0x01     /* since: not for who comes later */
 #define LV_ROOM_REMOTE      0x02     /* came from the control plane, which need
-                                        not be told */
+                                        not be told, or from the node that tells
+                                        it */
 
 /* An entry to be added, or one that was read. Texts are not terminated; one
  * that was read points into the reader's buffer. */
@@ -112,6 +113,7 @@ typedef struct {
     lv_role_e       role;        /* of who wrote it */
     uint8_t         status;      /* LV_ROOM_OK … */
     uint8_t         flags;
+    uint8_t         origin;      /* 0: said on this node; see lv_room_bus.h */
     lv_str_t        user;        /* who: the account's id, or "" */
     lv_str_t        subject;     /* of an action: against whom, or "" */
     lv_str_t        name;
@@ -182,7 +184,7 @@ int lv_rooms_check(lv_store_t *st, char *err, size_t errlen);
 /* ---- members, doorbell -------------------------------------------------- */
 
 /* One more, or one less, here. What a slot had is taken back by the janitor
- * when its process dies. */
+ * when its process dies. Those of other nodes: lv_room_present(). */
 int lv_room_join(lv_store_t *st, lv_room_t *room, uint32_t gen);
 void lv_room_leave(lv_store_t *st, lv_room_t *room, uint32_t gen);
 uint32_t lv_room_members(lv_store_t *st, lv_room_t *room);

@@ -80,21 +80,25 @@ check_log(check_t *c, lv_room_t *room, uint32_t index)
         for (at = 0; at < lv_get(&b->used); at += rec->size) {
             rec = (lv_room_record_t *) (void *) (b->data + at);
 
-            if (rec->size == 0 || rec->offset != offset || rec->id <= id) {
+            if (rec->size == 0 || rec->offset != offset
+                || (rec->origin == 0 && rec->id <= id)
+                || (rec->origin != 0
+                    && rec->id > room->heard[rec->origin - 1]))
+            {
                 wrong(c, "room %u: record %llu is wrong", index,
                       (unsigned long long) offset);
                 return;
             }
 
             offset++;
-            id = rec->id;
+            id = rec->origin == 0 ? rec->id : id;
         }
 
         prev = n;
     }
 
     if (offset != room->next || prev != room->tail
-        || room->saved > room->next)
+        || room->saved > room->next || room->sent > room->next)
     {
         wrong(c, "room %u: its log ends wrongly", index);
     }

@@ -2,7 +2,7 @@
  * Where rooms are in the store. Only lv_room*.c and lv_store.c include this.
  *
  *   lv_rooms_t | rooms, the last one is the global one | hash | writers
- *              | dirty bits by slot | blocks
+ *              | dirty bits by slot | blocks | lv_bus_t
  *
  * Memory is blocks of LV_ROOM_BLOCK bytes. A block says which room it belongs
  * to (0: free); a room has a chain of them for its log, one for its bans and
@@ -32,7 +32,7 @@
 #ifndef LV_ROOM_INT_H
 #define LV_ROOM_INT_H
 
-#include "lv_room.h"
+#include "lv_room_bus.h"
 #include "lv_store_int.h"
 
 #define LV_ROOM_BLOCK       8192
@@ -44,6 +44,8 @@
 #define LV_ROOM_IDLE_MS     (3600 * 1000)
 #define LV_ROOM_NODE_BITS   10
 #define LV_ROOM_SAME_MS     60000        /* how long a text is the same one */
+#define LV_BUS_COMMANDS     32
+#define LV_BUS_ONCE         256          /* names that are remembered */
 #define LV_ROOM_BAN_HASHES  163          /* of one member: account, device,
                                             prefixes of an address */
 
@@ -65,7 +67,7 @@ typedef struct {
     uint64_t  id, offset, time_ms, media_ms, target, author;
     uint32_t  count;
     uint16_t  text_len;
-    uint8_t   name_len, pad;
+    uint8_t   name_len, origin;
 } lv_room_record_t;
 
 typedef struct {
@@ -114,6 +116,7 @@ struct lv_room_s {
     uint64_t          used_ms;
     uint64_t          next;              /* offset */
     uint64_t          saved;
+    uint64_t          sent;
     uint32_t          head, tail;        /* blocks of the log, 0: none */
     uint32_t          blocks;            /* of the log */
     uint32_t          ban_head, ban_tail;
@@ -128,6 +131,11 @@ struct lv_room_s {
     _Atomic uint32_t  seats_version;
     _Atomic uint32_t  settled;
     lv_room_bucket_t  bucket;            /* of all that is said */
+    uint64_t          reaction_out[LV_ROOM_REACTIONS];   /* of the total: told
+                                            the others, or told by them */
+    uint64_t          heard[LV_BUS_PEERS];   /* ids */
+    uint32_t          away[LV_BUS_PEERS];    /* members */
+    _Atomic uint32_t  away_sum;
 
     _Alignas(64) _Atomic uint64_t  interest[LV_SLOT_WORDS];
     _Atomic uint32_t  members[LV_SLOTS];
@@ -139,6 +147,41 @@ struct lv_room_writer_s {
     uint64_t  text[LV_ROOM_TEXTS];
     uint32_t  at;                        /* of an address: the level */
     uint32_t  pad;
+};
+
+/* Written by the leader alone: a position is written to the place that is not
+ * in use, then says that it is. */
+typedef struct {
+    lv_bus_position_t  position[2];
+    _Atomic uint32_t   position_at;
+    _Atomic uint64_t   seq;
+    _Atomic uint64_t   acked;
+} lv_bus_shard_t;
+
+typedef struct {
+    char               node[LV_BUS_NODE_MAX + 1];    /* "": free */
+    uint64_t           born;
+    uint64_t           seen_ms;          /* 0: silent */
+    _Atomic uint64_t   seq[LV_BUS_SHARDS];
+} lv_bus_peer_t;
+
+typedef struct {
+    uint32_t           len;
+    uint8_t            text[LV_BUS_COMMAND_MAX];
+} lv_bus_command_t;
+
+struct lv_bus_s {
+    _Atomic uint32_t   on;
+    _Atomic uint32_t   slot;             /* 1 + the leader's, 0: none */
+    _Atomic uint32_t   up;
+    _Atomic uint64_t   lag_ms;
+    lv_bus_shard_t     shard[LV_BUS_SHARDS];
+    lv_bus_peer_t      peer[LV_BUS_PEERS];
+    /* under the lock of all rooms: */
+    uint64_t           command_first, command_next;
+    lv_bus_command_t   command[LV_BUS_COMMANDS];
+    uint64_t           once_next;
+    uint64_t           once[LV_BUS_ONCE];
 };
 
 struct lv_rooms_s {
@@ -153,6 +196,8 @@ struct lv_rooms_s {
     _Atomic uint64_t  refused;
     _Atomic uint64_t  repairs;
     _Atomic uint64_t  unsaved[LV_STREAM_WORDS];   /* by room index */
+    _Atomic uint64_t  unsent[LV_STREAM_WORDS];
+    _Atomic uint64_t  reacted[LV_STREAM_WORDS];
 };
 
 static inline lv_room_t *
@@ -197,5 +242,10 @@ lv_room_writer_t *lv_room_writer(lv_store_t *st, uint64_t key);
 void lv_room_slot_exit(lv_store_t *st, lv_room_t *room, unsigned slot);
 /* Of an entry of the log, with the lock held. */
 void lv_room_record_erase(lv_room_record_t *rec, lv_str_t user);
+/* The reaction of that name, made if there is none; LV_ROOM_REACTIONS: there
+ * are too many. */
+uint32_t lv_room_reaction_at(lv_room_t *room, lv_str_t name);
+/* Something is to be sent. */
+void lv_bus_ring(lv_store_t *st);
 
 #endif

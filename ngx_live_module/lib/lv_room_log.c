@@ -118,7 +118,7 @@ record_write(lv_room_record_t *rec, const lv_room_entry_t *e)
     rec->count = e->count;
     rec->text_len = (uint16_t) e->text.len;
     rec->name_len = (uint8_t) e->name.len;
-    rec->pad = 0;
+    rec->origin = e->origin;
 
     p = (uint8_t *) (rec + 1);
     p = put_text(p, e->user);
@@ -138,6 +138,7 @@ record_read(const lv_room_record_t *rec, lv_room_entry_t *e)
     e->kind = (lv_room_kind_e) rec->kind;
     e->status = rec->status;
     e->flags = rec->flags;
+    e->origin = rec->origin;
     e->role = (lv_role_e) rec->role;
     e->id = rec->id;
     e->offset = rec->offset;
@@ -342,7 +343,7 @@ static int
 log_append(lv_store_t *st, lv_room_t *room, uint64_t now_ms,
     lv_room_entry_t *e)
 {
-    bool              kept;
+    bool              kept, goes;
     uint32_t          size, index;
     lv_room_block_t  *b;
 
@@ -355,6 +356,7 @@ log_append(lv_store_t *st, lv_room_t *room, uint64_t now_ms,
 
     index = lv_room_index(st, room);
     kept = lv_get(&st->rooms->saving) != 0;
+    goes = lv_get(&st->bus->on) != 0 && lv_bus_carries(e);
 
     e->id = e->id ? e->id : id_next(st, now_ms);
     e->offset = room->next;
@@ -368,9 +370,22 @@ log_append(lv_store_t *st, lv_room_t *room, uint64_t now_ms,
                         (uint64_t) 1 << (index % 64));
     }
 
+    if (goes) {
+        atomic_fetch_or(&st->rooms->unsent[index / 64],
+                        (uint64_t) 1 << (index % 64));
+    }
+
     lv_set(&b->used, lv_get(&b->used) + size);
     LV_KILL_POINT("room-used");
     __atomic_store_n(&room->next, e->offset + 1, __ATOMIC_RELAXED);
+
+    if (e->origin != 0) {
+        room->heard[e->origin - 1] = e->id;
+    }
+
+    if (!goes && room->sent == e->offset) {
+        room->sent = room->next;
+    }
 
     if (!kept && room->saved == e->offset) {
         room->saved = room->next;
@@ -399,6 +414,7 @@ lv_room_append(lv_store_t *st, lv_room_t *room, uint32_t gen, uint64_t now_ms,
 
     if (e->user.len > LV_ROOM_USER_MAX || e->subject.len > LV_ROOM_USER_MAX
         || e->name.len > LV_ROOM_NAME_MAX || e->text.len > LV_ROOM_TEXT_MAX
+        || e->origin > LV_BUS_PEERS || (e->origin != 0 && e->id == 0)
         || lv_room_index(st, room) > st->rgeo.rooms)
     {
         return LV_ERROR;
@@ -408,6 +424,12 @@ lv_room_append(lv_store_t *st, lv_room_t *room, uint32_t gen, uint64_t now_ms,
         rc = lv_room_lock(st, room, gen);
         if (rc != LV_OK) {
             return rc;
+        }
+
+        if (e->origin != 0 && e->id <= room->heard[e->origin - 1]) {
+            lv_room_unlock(st, room);
+            e->offset = 0;
+            return LV_OK;
         }
 
         rc = log_append(st, room, now_ms, e);
@@ -422,6 +444,10 @@ lv_room_append(lv_store_t *st, lv_room_t *room, uint32_t gen, uint64_t now_ms,
 
     if (rc == LV_OK) {
         lv_room_notify(st, room);
+
+        if (lv_bus_carries(e)) {
+            lv_bus_ring(st);
+        }
 
     } else {
         atomic_fetch_add(&st->rooms->refused, 1);

@@ -474,13 +474,41 @@ lv_room_banned(lv_store_t *st, lv_room_t *room, uint32_t gen, lv_str_t user,
 
 /* ---- reactions ---------------------------------------------------------- */
 
+uint32_t
+lv_room_reaction_at(lv_room_t *room, lv_str_t name)
+{
+    uint32_t             i;
+    lv_room_reaction_t  *r;
+
+    for (i = 0; i < room->reactions && i < LV_ROOM_REACTIONS; i++) {
+        r = &room->reaction[i];
+
+        if (r->len == name.len && memcmp(r->name, name.data, r->len) == 0) {
+            return i;
+        }
+    }
+
+    if (i < LV_ROOM_REACTIONS) {
+        r = &room->reaction[i];
+        memset(r->name, 0, sizeof(r->name));
+        memcpy(r->name, name.data, name.len);
+        r->len = (uint32_t) name.len;
+        r->total = 0;
+        room->reaction_out[i] = 0;
+        LV_KILL_POINT("room-reaction");
+        room->reactions++;
+    }
+
+    return i;
+}
+
+
 int
 lv_room_react(lv_store_t *st, lv_room_t *room, uint32_t gen, lv_str_t name,
     uint32_t n)
 {
-    int                  rc;
-    uint32_t             i;
-    lv_room_reaction_t  *r;
+    int       rc;
+    uint32_t  i, index;
 
     if (name.len == 0 || name.len > LV_ROOM_REACTION_MAX) {
         return LV_ERROR;
@@ -491,27 +519,19 @@ lv_room_react(lv_store_t *st, lv_room_t *room, uint32_t gen, lv_str_t name,
         return rc;
     }
 
-    for (i = 0; i < room->reactions && i < LV_ROOM_REACTIONS; i++) {
-        r = &room->reaction[i];
-
-        if (r->len == name.len && memcmp(r->name, name.data, r->len) == 0) {
-            r->total += n;
-            lv_room_unlock(st, room);
-            return LV_OK;
-        }
-    }
+    i = lv_room_reaction_at(room, name);
 
     if (i == LV_ROOM_REACTIONS) {
         rc = LV_AGAIN;
 
     } else {
-        r = &room->reaction[i];
-        memset(r->name, 0, sizeof(r->name));
-        memcpy(r->name, name.data, name.len);
-        r->len = (uint32_t) name.len;
-        r->total = n;
-        LV_KILL_POINT("room-reaction");
-        room->reactions++;
+        room->reaction[i].total += n;
+        index = lv_room_index(st, room);
+
+        if (lv_get(&st->bus->on)) {
+            atomic_fetch_or(&st->rooms->reacted[index / 64],
+                            (uint64_t) 1 << (index % 64));
+        }
     }
 
     lv_room_unlock(st, room);

@@ -65,13 +65,14 @@ typedef struct {
 /* Likewise of lv_room_int.h. */
 typedef struct {
     uint32_t  rooms, hash, writers, blocks;
-    uint64_t  room_off, hash_off, writer_off, dirty_off, block_off;
+    uint64_t  room_off, hash_off, writer_off, dirty_off, block_off, bus_off;
 } lv_rooms_geometry_t;
 
 #define LV_ROOMS_SIZE_MIN   (256u << 10)
 
 typedef struct lv_cluster_s      lv_cluster_t;
 typedef struct lv_rooms_s        lv_rooms_t;
+typedef struct lv_bus_s          lv_bus_t;
 typedef struct lv_room_writer_s  lv_room_writer_t;
 
 typedef struct {
@@ -153,6 +154,7 @@ struct lv_store_s {
     lv_room_writer_t   *room_writers;
     _Atomic uint64_t   *room_dirty;   /* LV_STREAM_WORDS a slot */
     uint8_t            *room_blocks;  /* of block 0, which is not there */
+    lv_bus_t           *bus;
     uint64_t           *free;
     uint32_t           *next;
     uint8_t            *extents;      /* of extent 0, which is not there */

@@ -17,6 +17,7 @@
 #include "../../ngx_live_module/lib/lv_store_bell.c"
 #include "../../ngx_live_module/lib/lv_room.c"
 #include "../../ngx_live_module/lib/lv_room_bell.c"
+#include "../../ngx_live_module/lib/lv_room_bus.c"
 #include "../../ngx_live_module/lib/lv_room_check.c"
 #include "../../ngx_live_module/lib/lv_room_log.c"
 #include "../../ngx_live_module/lib/lv_room_rate.c"
@@ -646,6 +647,70 @@ test_rates(void)
 
 /* ---- deaths ------------------------------------------------------------- */
 
+#define FOREIGN  10
+
+/* What another node said, again and again. */
+static void
+hear(lv_store_t *st)
+{
+    int               i;
+    uint32_t          gen;
+    unsigned          peer;
+    lv_room_t        *room;
+    lv_room_entry_t   e;
+
+    if (lv_room_open(st, "old", 3, NOW, &room, &gen) != LV_OK
+        || lv_bus_peer(st, str("other"), NOW, NOW, &peer) != LV_OK)
+    {
+        return;
+    }
+
+    for (i = 0; i < 2 * FOREIGN; i++) {
+        memset(&e, 0, sizeof(lv_room_entry_t));
+        e.kind = LV_ROOM_MESSAGE;
+        e.flags = LV_ROOM_REMOTE;
+        e.origin = (uint8_t) (peer + 1);
+        e.id = 1000 + (uint64_t) i % FOREIGN;
+        e.text = str("from there");
+        (void) lv_room_append(st, room, gen, NOW, &e);
+        lv_bus_hear(st, peer, 3, (uint64_t) i % FOREIGN + 1);
+    }
+}
+
+
+/* Is each there once, in order? */
+static bool
+heard_once(lv_store_t *st)
+{
+    size_t            len, at;
+    uint8_t           buf[65536];
+    uint32_t          gen;
+    uint64_t          from, id;
+    lv_room_t        *room;
+    lv_room_entry_t   e;
+
+    from = 1;
+    id = 1000;
+    hear(st);
+    room = lv_room_find(st, "old", 3, &gen);
+
+    if (room == NULL
+        || lv_room_read(st, room, gen, &from, buf, sizeof(buf), &len)
+           != LV_OK)
+    {
+        return false;
+    }
+
+    for (at = 0; lv_room_entry_next(buf, len, &at, &e); ) {
+        if (e.origin != 0 && e.id != id++) {
+            return false;
+        }
+    }
+
+    return id == 1000 + FOREIGN;
+}
+
+
 /* Everything that changes a room, in a child of its own. */
 static void
 life(lv_store_t *st)
@@ -660,8 +725,11 @@ life(lv_store_t *st)
     lv_room_person_t  who;
 
     (void) lv_store_join(st, (uint32_t) getpid(), 1, NOW, &err);
-    (void) lv_room_open(st, "old", 3, NOW, &room, &gen);
+    lv_bus_on(st, true);
+    hear(st);
     (void) lv_room_open(st, "demo", 4, NOW, &room, &gen);
+    (void) lv_bus_command_put(st, str("{}"));
+    (void) lv_bus_once(st, str("one"));
     (void) lv_room_join(st, room, gen);
 
     memset(text, 'x', sizeof(text) - 1);
@@ -672,6 +740,7 @@ life(lv_store_t *st)
     }
 
     lv_room_saved(st, room, gen, 20);
+    lv_room_sent(st, room, gen, 10);
 
     memset(&ban, 0, sizeof(ban));
     ban.kind = LV_BAN_USER;
@@ -715,7 +784,7 @@ goes_on(lv_store_t *st)
     lv_room_info_t    before, after;
     lv_room_entry_t   e;
 
-    return sound(st)
+    return sound(st) && heard_once(st)
            && lv_room_open(st, "demo", 4, NOW, &room, &gen) == LV_OK
            && lv_room_info(st, room, gen, &before) == LV_OK
            && say(st, room, gen, "more", &e) == LV_OK
