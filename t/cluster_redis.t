@@ -110,6 +110,5 @@ is(scalar keys %{ { map { $_->header('X-Pid') => 1 } @all } }, 4,
 $a[0]->send({ type => 'message', text => 'hello' });
 $_->message(type => 'message', text => 'hello') for @all;
 pass('said');
-diag explain [ $b->log_grep(qr/live:/) ], [ $a->log_grep(qr/live:/) ];
 $_->finish for $a, $b;
 done_testing;
