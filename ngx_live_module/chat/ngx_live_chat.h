@@ -63,8 +63,7 @@
 
 typedef struct {
     ngx_http_complex_value_t  *stream;    /* NULL: from the path */
-    ngx_array_t               *origins;   /* ngx_str_t */
-    ngx_uint_t                 origin_any;
+    ngx_live_http_origins_t    origins;
     ngx_msec_t                 tick;      /* live_chat_tick */
     size_t                     queue;     /* live_chat_queue, bytes */
     ngx_uint_t                 rate;      /* live_chat_rate: messages a second

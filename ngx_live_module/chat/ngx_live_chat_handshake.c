@@ -178,27 +178,14 @@ ngx_live_chat_origin_ok(ngx_http_request_t *r, ngx_live_chat_conf_t *conf,
 {
     u_char               *p;
     size_t                len;
-    ngx_str_t            *allowed;
-    ngx_uint_t            i;
     ngx_live_http_ctx_t  *ctx;
 
-    if (conf->origin_any) {
+    if (conf->origins.any == 1) {
         return 1;
     }
 
-    if (conf->origins) {
-        allowed = conf->origins->elts;
-
-        for (i = 0; i < conf->origins->nelts; i++) {
-            if (allowed[i].len == origin->len
-                && ngx_strncasecmp(allowed[i].data, origin->data, origin->len)
-                   == 0)
-            {
-                return 1;
-            }
-        }
-
-        return 0;
+    if (conf->origins.list) {
+        return ngx_live_http_origins_has(&conf->origins, origin);
     }
 
     ctx = ngx_live_http_ctx(r);

@@ -9,8 +9,6 @@ static void *ngx_live_chat_create_conf(ngx_conf_t *cf);
 static char *ngx_live_chat_merge_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_live_chat(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static char *ngx_live_chat_origin(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_live_chat_rate(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_live_chat_bucket(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -39,9 +37,9 @@ static ngx_command_t  ngx_live_chat_commands[] = {
 
     { ngx_string("live_chat_origin"),
       NGX_LIVE_CHAT_ANY|NGX_CONF_1MORE,
-      ngx_live_chat_origin,
+      ngx_live_http_origins_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_live_chat_conf_t, origins),
       NULL },
 
     { ngx_string("live_chat_rate"),
@@ -163,8 +161,7 @@ ngx_live_chat_create_conf(ngx_conf_t *cf)
     conf = ngx_pcalloc(cf->pool, sizeof(ngx_live_chat_conf_t));
 
     if (conf) {
-        conf->origins = NGX_CONF_UNSET_PTR;
-        conf->origin_any = NGX_CONF_UNSET_UINT;
+        ngx_live_http_origins_init(&conf->origins);
         conf->tick = NGX_CONF_UNSET_MSEC;
         conf->queue = NGX_CONF_UNSET_SIZE;
         conf->rate = NGX_CONF_UNSET_UINT;
@@ -188,8 +185,7 @@ ngx_live_chat_merge_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->stream = prev->stream;
     }
 
-    ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
-    ngx_conf_merge_uint_value(conf->origin_any, prev->origin_any, 0);
+    ngx_live_http_origins_merge(&conf->origins, &prev->origins);
     ngx_conf_merge_msec_value(conf->tick, prev->tick, 50);
     ngx_conf_merge_size_value(conf->queue, prev->queue, 65536);
     ngx_conf_merge_uint_value(conf->rate, prev->rate, 1000);
@@ -266,54 +262,6 @@ ngx_live_chat(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf->handler = ngx_live_chat_handler;
 
     return ngx_live_http_location_late(cf);
-}
-
-
-/* live_chat_origin * | ORIGIN ...; */
-static char *
-ngx_live_chat_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_live_chat_conf_t  *lcf = conf;
-
-    ngx_str_t   *value, *origin;
-    ngx_uint_t   i;
-
-    if (lcf->origins != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-    lcf->origins = NULL;
-    lcf->origin_any = 0;
-
-    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "*") == 0) {
-        lcf->origin_any = 1;
-        return NGX_CONF_OK;
-    }
-
-    lcf->origins = ngx_array_create(cf->pool, cf->args->nelts - 1,
-                                    sizeof(ngx_str_t));
-    if (lcf->origins == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_strstr(value[i].data, "://") == NULL
-            || value[i].data[value[i].len - 1] == '/')
-        {
-            return "takes *, or origins such as https://example.org";
-        }
-
-        origin = ngx_array_push(lcf->origins);
-        if (origin == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *origin = value[i];
-    }
-
-    return NGX_CONF_OK;
 }
 
 

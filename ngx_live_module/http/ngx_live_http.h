@@ -72,13 +72,18 @@ typedef struct {
     ngx_uint_t                 can;     /* LV_TOKEN_WATCH | ... */
 } ngx_live_http_token_t;
 
+/* live_cors, live_chat_origin; no list and not any: off, or not configured */
+typedef struct {
+    ngx_array_t            *list;       /* ngx_str_t, or NULL */
+    ngx_uint_t              any;        /* "*"; or NGX_CONF_UNSET_UINT */
+} ngx_live_http_origins_t;
+
 typedef struct ngx_live_http_conf_s {
     ngx_live_http_token_t  *token;      /* NULL: off */
     ngx_live_keyfile_t     *token_keys;
     ngx_live_keyfile_t     *node_key;
     ngx_str_t               cookie;     /* its name; empty: off */
-    ngx_array_t            *cors;       /* ngx_str_t; NULL: off */
-    ngx_uint_t              cors_any;   /* "*" */
+    ngx_live_http_origins_t  cors;
     ngx_flag_t              live;       /* has a handler of ours */
     ngx_flag_t              late;       /* which takes a token later, too */
 } ngx_live_http_conf_t;
@@ -189,6 +194,15 @@ ngx_int_t ngx_live_http_cors_filter_init(ngx_conf_t *cf);
 /* 1: was a preflight request, and is answered (status of the sending). */
 ngx_uint_t ngx_live_http_cors_preflight(ngx_http_request_t *r,
     ngx_live_http_conf_t *conf, ngx_int_t *rc);
+
+/* ngx_live_http_origins.c: the directive's `post`, not NULL: takes "off" */
+void ngx_live_http_origins_init(ngx_live_http_origins_t *o);
+void ngx_live_http_origins_merge(ngx_live_http_origins_t *o,
+    const ngx_live_http_origins_t *prev);
+char *ngx_live_http_origins_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_uint_t ngx_live_http_origins_has(const ngx_live_http_origins_t *o,
+    const ngx_str_t *origin);
 
 /* ngx_live_http_node.c */
 char *ngx_live_http_node_zone(ngx_conf_t *cf);

@@ -15,8 +15,6 @@ static char *ngx_live_http_token_can(ngx_str_t *value,
     ngx_live_http_token_t *token);
 static char *ngx_live_http_token_cookie(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_live_http_cors(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_live_http_node_key(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
@@ -50,10 +48,10 @@ static ngx_command_t  ngx_live_http_auth_commands[] = {
 
     { ngx_string("live_cors"),
       NGX_LIVE_HTTP_ANY|NGX_CONF_1MORE,
-      ngx_live_http_cors,
+      ngx_live_http_origins_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_live_http_conf_t, cors),
-      NULL },
+      "off" },
 
     { ngx_string("live_node_key"),
       NGX_LIVE_HTTP_ANY|NGX_CONF_TAKE1,
@@ -124,8 +122,7 @@ ngx_live_http_create_loc_conf(ngx_conf_t *cf)
     conf->token = NGX_CONF_UNSET_PTR;
     conf->token_keys = NGX_CONF_UNSET_PTR;
     conf->node_key = NGX_CONF_UNSET_PTR;
-    conf->cors = NGX_CONF_UNSET_PTR;
-    conf->cors_any = NGX_CONF_UNSET_UINT;
+    ngx_live_http_origins_init(&conf->cors);
 
     return conf;
 }
@@ -151,10 +148,7 @@ ngx_live_http_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->cookie.len = 0;
     }
 
-    if (conf->cors_any == NGX_CONF_UNSET_UINT) {
-        conf->cors = prev->cors;
-        conf->cors_any = prev->cors_any;
-    }
+    ngx_live_http_origins_merge(&conf->cors, &prev->cors);
 
     /* an "if" in a location belongs to it */
 
@@ -169,9 +163,8 @@ ngx_live_http_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (conf->cors_any == NGX_CONF_UNSET_UINT) {
-        conf->cors = NULL;
-        conf->cors_any = 1;
+    if (conf->cors.any == NGX_CONF_UNSET_UINT) {
+        conf->cors.any = 1;
     }
 
     sscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_live_auth_module);
@@ -434,61 +427,6 @@ ngx_live_http_token_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     lcf->cookie = value[1];
-
-    return NGX_CONF_OK;
-}
-
-
-/* live_cors off | * | ORIGIN ...; */
-static char *
-ngx_live_http_cors(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_live_http_conf_t  *lcf = conf;
-
-    ngx_str_t   *value, *origin;
-    ngx_uint_t   i;
-
-    if (lcf->cors_any != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-    lcf->cors = NULL;
-    lcf->cors_any = 0;
-
-    if (cf->args->nelts == 2) {
-
-        if (ngx_strcmp(value[1].data, "off") == 0) {
-            return NGX_CONF_OK;
-        }
-
-        if (ngx_strcmp(value[1].data, "*") == 0) {
-            lcf->cors_any = 1;
-            return NGX_CONF_OK;
-        }
-    }
-
-    lcf->cors = ngx_array_create(cf->pool, cf->args->nelts - 1,
-                                 sizeof(ngx_str_t));
-    if (lcf->cors == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_strstr(value[i].data, "://") == NULL
-            || value[i].data[value[i].len - 1] == '/')
-        {
-            return "takes off, *, or origins such as https://example.org";
-        }
-
-        origin = ngx_array_push(lcf->cors);
-        if (origin == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *origin = value[i];
-    }
 
     return NGX_CONF_OK;
 }

@@ -18,8 +18,6 @@ static ngx_int_t ngx_live_http_cors_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_live_http_cors_headers(ngx_http_request_t *r,
     ngx_live_http_conf_t *conf, ngx_live_http_ctx_t *ctx, ngx_str_t *origin);
 static ngx_str_t *ngx_live_http_cors_origin(ngx_http_request_t *r);
-static ngx_uint_t ngx_live_http_cors_listed(ngx_live_http_conf_t *conf,
-    ngx_str_t *origin);
 static void ngx_live_http_cors_drop(ngx_http_request_t *r);
 static ngx_uint_t ngx_live_http_cors_preflighted(ngx_table_elt_t *h);
 
@@ -70,7 +68,7 @@ ngx_live_http_cors_filter(ngx_http_request_t *r)
            : ngx_http_get_module_loc_conf(r, ngx_http_live_auth_module);
 
     if (!(conf->live || conf->token || (ctx && ctx->cors))
-        || (conf->cors == NULL && conf->cors_any != 1))
+        || (conf->cors.list == NULL && conf->cors.any != 1))
     {
         return ngx_live_http_cors_next(r);
     }
@@ -94,14 +92,14 @@ ngx_live_http_cors_headers(ngx_http_request_t *r, ngx_live_http_conf_t *conf,
 
     cookie = conf->token && conf->cookie.len
              && (ctx == NULL || ctx->source != NGX_LIVE_TOKEN_PATH);
-    vary = cookie || !conf->cors_any;
+    vary = cookie || !conf->cors.any;
 
-    if (conf->cors_any) {
+    if (conf->cors.any) {
         allow = cookie && origin ? origin : &ngx_live_http_cors_star;
 
     } else {
-        allow = origin && ngx_live_http_cors_listed(conf, origin) ? origin
-                                                                  : NULL;
+        allow = origin && ngx_live_http_origins_has(&conf->cors, origin)
+                ? origin : NULL;
     }
 
     ngx_live_http_cors_drop(r);
@@ -227,26 +225,6 @@ ngx_live_http_cors_origin(ngx_http_request_t *r)
 }
 
 
-static ngx_uint_t
-ngx_live_http_cors_listed(ngx_live_http_conf_t *conf, ngx_str_t *origin)
-{
-    ngx_str_t   *listed;
-    ngx_uint_t   i;
-
-    listed = conf->cors->elts;
-
-    for (i = 0; i < conf->cors->nelts; i++) {
-        if (listed[i].len == origin->len
-            && ngx_strncasecmp(listed[i].data, origin->data, origin->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
 /*
  * A preflight request carries no token, so it is answered before one is asked
  * for; in the access phase, where ours comes first.
@@ -258,7 +236,7 @@ ngx_live_http_cors_preflight(ngx_http_request_t *r, ngx_live_http_conf_t *conf,
     static const char  method[] = "Access-Control-Request-Method";
 
     if (r->method != NGX_HTTP_OPTIONS
-        || (conf->cors == NULL && conf->cors_any != 1)
+        || (conf->cors.list == NULL && conf->cors.any != 1)
         || ngx_live_http_cors_origin(r) == NULL
         || ngx_live_http_cors_find(r, method, sizeof(method) - 1) == NULL)
     {
