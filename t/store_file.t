@@ -16,7 +16,9 @@ use Live::Nginx qw(write_file read_file);
 sub nginx {
     my ($live, %o) = @_;
 
-    return Live::Nginx->new(workers => 2, %o, conf => "live { $live }\n" . <<'EOC');
+    $live = defined $live ? "live { $live }\n" : '';
+
+    return Live::Nginx->new(workers => 2, %o, conf => $live . <<'EOC');
 http {
     %%HTTP%%
     server { listen 127.0.0.1:%%PORT_http%%; location /status { live_status; } }
@@ -37,6 +39,8 @@ sub refused {
 my $path = "/dev/shm/ngx_live_test.file.$$.store";
 my $guard = Guard->new($path);
 
+refused('no live{}', undef,
+    qr/\[emerg\] "live_status" needs a live\{\} block with "live_store"/);
 refused('no live_store', '', qr/\[emerg\] live\{\} needs "live_store"/);
 refused('too small', "live_store $path 7m;", qr/smaller than 8m/);
 

@@ -30,6 +30,7 @@ ngx_live_control_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_live_control_handler;
+    ngx_live_core_need(cf);
 
     /* the key may be that of live{} */
     return ngx_live_http_node_zone(cf);

@@ -91,6 +91,14 @@ ngx_live_core_init_conf(ngx_cycle_t *cycle, void *conf)
 {
     char                   *rv;
     ngx_live_core_conf_t   *lcf = conf;
+
+    if (lcf->needed.len && !lcf->used) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "\"%V\" needs a live{} block with \"live_store\"",
+                      &lcf->needed);
+        return NGX_CONF_ERROR;
+    }
+
     ngx_conf_init_msec_value(lcf->drain_timeout, 3600 * 1000);
     ngx_conf_init_value(lcf->drain_max, 8);
     ngx_live_media_conf_merge(&lcf->media, &ngx_live_media_defaults);
@@ -115,6 +123,19 @@ ngx_live_core_conf(ngx_cycle_t *cycle)
                                                 ngx_live_core_module);
 
     return lcf->used ? lcf : NULL;
+}
+
+
+void
+ngx_live_core_need(ngx_conf_t *cf)
+{
+    ngx_str_t             *name;
+    ngx_live_core_conf_t  *lcf;
+
+    name = cf->args->elts;
+    lcf = (ngx_live_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                                ngx_live_core_module);
+    lcf->needed = name[0];
 }
 
 

@@ -32,6 +32,7 @@ typedef struct {
     ngx_int_t              drain_max;  /* newer generations, see media/ */
     uint32_t               generation; /* when it was loaded, Unix seconds */
     ngx_live_media_conf_t  media;
+    ngx_str_t              needed;     /* a directive that needs live{} */
     unsigned               used:1;     /* there is a live{} block */
 } ngx_live_core_conf_t;
 
@@ -66,6 +67,10 @@ extern ngx_module_t  ngx_live_core_module;
 
 /* The live{} configuration of a cycle, NULL without a live{} block. */
 ngx_live_core_conf_t *ngx_live_core_conf(ngx_cycle_t *cycle);
+
+/* The directive that is being read is of no use without a live{} block: the
+ * configuration is refused when there is none. */
+void ngx_live_core_need(ngx_conf_t *cf);
 
 void ngx_live_media_conf_init(ngx_live_media_conf_t *conf);
 void ngx_live_media_conf_merge(ngx_live_media_conf_t *conf,

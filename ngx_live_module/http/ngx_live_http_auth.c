@@ -267,6 +267,7 @@ ngx_live_http_location(ngx_conf_t *cf)
 
     conf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_live_auth_module);
     conf->live = 1;
+    ngx_live_core_need(cf);
 
     return NGX_CONF_OK;
 }

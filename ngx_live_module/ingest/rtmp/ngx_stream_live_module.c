@@ -242,6 +242,7 @@ ngx_stream_live_rtmp(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     cscf->handler = ngx_live_rtmp_init;
+    ngx_live_core_need(cf);
 
     return NGX_CONF_OK;
 }
