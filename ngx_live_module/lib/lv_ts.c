@@ -306,7 +306,7 @@ lv_ts_search(lv_ts_t *ts)
     static const uint8_t  strides[] = { LV_TS_PACKET, 192, 204 };
 
     for (i = 0; i < ts->carry_len; i++) {
-        p = memchr(ts->carry + i, LV_TS_SYNC, ts->carry_len - i);
+        p = memchr(ts->carry + i, LV_TS_SYNC_BYTE, ts->carry_len - i);
 
         if (p == NULL) {
             i = ts->carry_len;
@@ -323,7 +323,9 @@ lv_ts_search(lv_ts_t *ts)
                 return;                      /* more is needed to tell */
             }
 
-            if (p[stride] == LV_TS_SYNC && p[2 * stride] == LV_TS_SYNC) {
+            if (p[stride] == LV_TS_SYNC_BYTE
+                && p[2 * stride] == LV_TS_SYNC_BYTE)
+            {
                 ts->stride = stride;
                 ts->was_synced = true;
                 lv_ts_carry_drop(ts, i);
@@ -354,7 +356,7 @@ lv_ts_packets(lv_ts_t *ts, const uint8_t *p, size_t n)
 
     for (at = 0; n - at >= ts->stride && !ts->failed; at += ts->stride) {
 
-        if (p[at] != LV_TS_SYNC) {
+        if (p[at] != LV_TS_SYNC_BYTE) {
             lv_ts_unsynced(ts);
             break;
         }
@@ -431,6 +433,14 @@ int
 lv_ts_flush(lv_ts_t *ts)
 {
     unsigned  i;
+
+    /* what stands between packets need not come behind the last */
+    if (ts->stride && ts->carry_len >= LV_TS_PACKET
+        && ts->carry[0] == LV_TS_SYNC_BYTE && !ts->failed)
+    {
+        lv_ts_packet(ts, ts->carry);
+        ts->carry_len = 0;
+    }
 
     for (i = 0; i < LV_TS_STREAMS && !ts->failed; i++) {
         if (ts->stream[i].used) {

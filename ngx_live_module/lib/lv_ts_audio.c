@@ -24,12 +24,15 @@ lv_ts_audio_stamp(lv_ts_audio_t *a, uint32_t at, const lv_ts_audio_head_t *h,
 
     if (*estimated) {
         pts = a->next_pts;
+        *estimated = !a->exact;
 
     } else {
         pts = a->stamp.pts;
         a->stamp.has = false;
         a->rem = 0;
     }
+
+    a->exact = false;
 
     n = (uint64_t) h->samples * 90000 + a->rem;
     a->next_pts = pts + (int64_t) (n / h->c.sample_rate);
@@ -338,6 +341,13 @@ lv_ts_audio_pes(lv_ts_t *ts, lv_ts_stream_t *s, const lv_ts_stamp_t *st)
         a->len = 0;
     }
 
+    if (a->len && a->stamp.has && a->start <= 0) {
+        /* it is that of the frame which has begun, and ends here */
+        a->next_pts = a->stamp.pts;
+        a->last = a->exact = true;
+        a->rem = 0;
+    }
+
     a->stamp = *st;
     a->start = (int32_t) a->len;
 }
@@ -357,5 +367,6 @@ lv_ts_audio_lost(lv_ts_t *ts, lv_ts_stream_t *s)
     a->len = 0;
     a->synced = false;
     a->lost = true;
+    a->exact = false;
     a->stamp.has = false;
 }

@@ -26,7 +26,7 @@
 #include "lv_latm.h"
 #include "lv_ts.h"
 
-#define LV_TS_SYNC          0x47
+#define LV_TS_SYNC_BYTE     0x47
 #define LV_TS_PIDS          8192
 #define LV_TS_PID_NULL      0x1fff
 #define LV_TS_ENTRIES       64      /* PIDs in use: PAT, PMTs, streams, PCR */
@@ -175,6 +175,7 @@ typedef struct {
     lv_ts_stamp_t      stamp;        /* of the last PES packet … */
     int32_t            start;        /* … that began here in buf; -1: before */
     bool               last;         /* next_pts is valid */
+    bool               exact;        /* … and a stamp */
     int64_t            next_pts;
     uint32_t           rem;          /* … and its fraction: 1 / sample rate */
     bool               configured;

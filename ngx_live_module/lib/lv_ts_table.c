@@ -274,7 +274,7 @@ lv_ts_stream_free(lv_ts_t *ts, unsigned i)
     s = &ts->stream[i];
 
     if (s->video) {
-        lv_ts_video_abort(ts, s);
+        lv_ts_video_flush(ts, s);
     }
 
     if (s->pid) {
