@@ -219,6 +219,7 @@ lv_ts_nal_describe_hevc(const lv_ts_video_t *v, lv_codec_config_t *c)
     c->width = sps.display_width;
     c->height = sps.height;
     c->rate_milli = sps.rate_milli;
+    c->transfer = sps.transfer;
     lv_hevc_codec_string(&sps, c->codecs);
 
     return true;

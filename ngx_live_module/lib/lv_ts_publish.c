@@ -15,6 +15,7 @@ typedef struct {
     bool      video;
     bool      open;                  /* a frame, at the packager */
     uint32_t  rate;
+    uint32_t  samples;               /* a frame, as the packager knows */
 } lv_tsp_track_t;
 
 struct lv_ts_publish_s {
@@ -118,6 +119,7 @@ lv_tsp_track(void *ctx, unsigned track, lv_ts_codec_t codec,
     k->handle = -1;
     k->video = c->kind == LV_KIND_VIDEO;
     k->rate = c->sample_rate;
+    k->samples = c->frame_samples;
 
     if (!k->video && !lv_tsp_audio_plays(c)) {
         return lv_tsp_track_refuse(t, c);
@@ -217,6 +219,10 @@ lv_tsp_frame(void *ctx, unsigned track, const lv_ts_frame_t *f)
 
     k->open = true;
     t->scrambled = lv_ts_stat(t->ts)->scrambled;
+
+    if (!k->video && f->samples != k->samples) {
+        lv_packager_samples(t->packager, k->handle, f->samples);
+    }
 
     if (k->video) {
         t->stat.video_frames++;
