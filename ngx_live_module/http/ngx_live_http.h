@@ -49,6 +49,7 @@ typedef struct {
     ngx_str_t                key;       /* the argument "key" */
     ngx_str_t                target;    /* the request's URI as it came, with
                                            its secrets: for signatures only */
+    ngx_str_t                args;      /* with clean: the query as it came */
     /* from a verified token, otherwise empty */
     ngx_str_t                sub;
     ngx_str_t                jti;
@@ -64,6 +65,7 @@ typedef struct {
     const char              *status;    /* $live_token_status, or NULL */
     struct ngx_live_http_conf_s  *cors; /* the first live location's */
     unsigned                 redacted:1;
+    unsigned                 clean:1;   /* no secret in the request line */
 } ngx_live_http_ctx_t;
 
 /* live_token on */

@@ -37,6 +37,7 @@ static ngx_int_t ngx_live_http_redact_cookie(ngx_http_request_t *r,
 ngx_int_t
 ngx_live_http_redact_post_read(ngx_http_request_t *r)
 {
+    lv_str_t                   line;
     ngx_live_http_ctx_t       *ctx;
     ngx_live_http_srv_conf_t  *sscf;
 
@@ -53,7 +54,14 @@ ngx_live_http_redact_post_read(ngx_http_request_t *r)
 
     ctx->redacted = 1;
 
-    if (ngx_live_http_redact_text(r, &r->request_line) != NGX_OK) {
+    line.data = r->request_line.data;
+    line.len = r->request_line.len;
+
+    if (!r->quoted_uri && !r->complex_uri && !lv_redact_suspect(line)) {
+        ctx->clean = 1;
+        ctx->args = r->args;
+
+    } else if (ngx_live_http_redact_text(r, &r->request_line) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -64,7 +72,7 @@ ngx_live_http_redact_post_read(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_live_http_redact_uri(r, ctx) != NGX_OK) {
+    if (!ctx->clean && ngx_live_http_redact_uri(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -268,7 +276,10 @@ ngx_live_http_redact_query(ngx_http_request_t *r, ngx_live_http_ctx_t *ctx)
     ngx_int_t  rc;
     ngx_str_t  args, token, key;
 
-    if (r->args.len == 0) {
+    if (r->args.len == 0
+        || (ctx->clean && r->args.data == ctx->args.data
+            && r->args.len == ctx->args.len))
+    {
         return NGX_OK;
     }
 

@@ -109,14 +109,41 @@ lv_redact_jwt(const uint8_t *p, const uint8_t *end)
 }
 
 
-/*
- * Whether a text is worth a closer look: most are not, and this is done for
- * every request.
- */
+/* Does a secret argument's name end at p, where its "=" is? */
 static bool
-lv_redact_suspect(const uint8_t *start, const uint8_t *end)
+lv_redact_named(const uint8_t *start, const uint8_t *p)
 {
-    const uint8_t  *p;
+    if (p == start) {
+        return false;
+    }
+
+    switch (p[-1] | 0x20) {
+
+    case 'n':
+        return p - start >= 5
+               && strncasecmp((const char *) p - 5, "token", 5) == 0;
+
+    case 'y':
+        return p - start >= 3
+               && strncasecmp((const char *) p - 3, "key", 3) == 0;
+
+    default:
+        return false;
+    }
+}
+
+
+bool
+lv_redact_suspect(lv_str_t src)
+{
+    const uint8_t  *p, *start, *end;
+
+    if (src.len == 0) {
+        return false;
+    }
+
+    start = src.data;
+    end = start + src.len;
 
     if (memchr(start, '~', (size_t) (end - start))
         || memchr(start, '%', (size_t) (end - start)))
@@ -127,11 +154,7 @@ lv_redact_suspect(const uint8_t *start, const uint8_t *end)
     p = start;
 
     while ((p = memchr(p, '=', (size_t) (end - p))) != NULL) {
-        if ((p - start >= 5
-             && strncasecmp((const char *) p - 5, "token", 5) == 0)
-            || (p - start >= 3
-                && strncasecmp((const char *) p - 3, "key", 3) == 0))
-        {
+        if (lv_redact_named(start, p)) {
             return true;
         }
 
@@ -166,7 +189,7 @@ lv_redact_text(lv_str_t src, uint8_t *dst, bool *found)
     fresh = false;
     *found = false;
 
-    if (src.len == 0 || !lv_redact_suspect(p, end)) {
+    if (!lv_redact_suspect(src)) {
         return 0;
     }
 

@@ -17,6 +17,13 @@
 #define LV_REDACT_COMPONENT_MIN  41     /* with the ~ */
 
 /*
+ * Is a text that holds URIs as they were sent worth a closer look? Most are
+ * not, and this is done for every request. False: none of the functions below
+ * finds anything, in it, in a part of it, or in that decoded.
+ */
+bool lv_redact_suspect(lv_str_t src);
+
+/*
  * A copy of a text that holds URIs as they were sent (a request line, a
  * Referer) with secrets replaced by "-": in path components (also %7E), in
  * arguments, and whatever looks like a JSON Web Token elsewhere. Returns the
