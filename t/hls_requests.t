@@ -164,6 +164,36 @@ is($res->status, 206, 'If-Range with the ETag');
 $res = get("a/v0/$m.m4s", method => 'HEAD');
 is($res->header('Content-Length'), length $whole->body, 'HEAD of a segment');
 
+# a part that is asked for again, by now by either worker
+
+my $part = get("a/muxed/$m.2.m4s");
+
+sub is_part {
+    my ($got, $name) = @_;
+
+    $got->body eq $part->body && !grep({
+        ($got->header($_) // '') ne ($part->header($_) // '') }
+        qw(Content-Type Content-Length ETag Cache-Control Accept-Ranges))
+        or return fail($name);
+}
+
+is_part(get("a/muxed/$m.2.m4s"), 'again') for 1 .. 8;
+is_part($ng->get_h2('h2', "/live/a/muxed/$m.2.m4s"), 'and by HTTP/2');
+
+for (1 .. 8) {
+    $res = get("a/muxed/$m.2.m4s", headers => { Range => 'bytes=70-90' });
+    $res->status == 206 && $res->body eq substr $part->body, 70, 21
+        or fail('a range of it');
+    $res = get("a/muxed/$m.2.m4s",
+        headers => { 'If-None-Match' => $part->header('ETag') });
+    $res->status == 304 or fail('304');
+    $res = get("a/muxed/$m.2.m4s", method => 'HEAD');
+    $res->status == 200 && $res->header('Content-Length') == length $part->body
+        && $res->body eq '' or fail('HEAD');
+}
+
+pass('a part asked for again, in all ways, is what it was');
+
 # --- what is not there
 
 status_is('none/index.m3u8', 404, 'no such stream');
@@ -182,6 +212,7 @@ $w->do('evict ' . ($m + 1));
 status_is("a/v0/$m.m4s", 410, 'a segment that has left');
 status_is("a/v0/$m.0.m4s", 410, 'a part that has left');
 status_is("a/muxed/$m.0.m4s", 410, 'a muxed part that has left');
+status_is("a/muxed/$m.2.m4s", 410, 'one that was often asked for') for 1 .. 8;
 is(get("a/v0/init-$m.mp4")->status, 200, 'its init section is still needed');
 
 $res = status_is('a/v0/index.m3u8', 405, 'POST', method => 'POST',

@@ -88,6 +88,20 @@ is($ng->get('http', "/named/~$other/show/index.m3u8?s=elsewhere")->status, 403,
 is($ng->get('http', "/named/~$token[0]/show/index.m3u8?s=show")->status, 200,
     'stream= that is the path\'s');
 
+my ($part) = $ng->get('http', "/live/~$token[0]/show/muxed/index.m3u8")->body
+    =~ /#EXT-X-PART:.*URI="([^"]+)"/;
+my %status;
+
+for (1 .. 4) {
+    $status{ join ' ', map { $ng->get('http', $_)->status }
+        "/named/~$token[0]/show/muxed/$part?s=show",
+        "/named/~$other/show/muxed/$part?s=elsewhere",
+        "/live/~$other/show/muxed/$part", "/live/show/muxed/$part" }++;
+}
+
+is(join(', ', sort keys %status), '200 403 403 401',
+    'a part that others just had is for nobody else');
+
 my $res = $ng->get('http', '/live/show/muxed/index.m3u8', headers => {
     Authorization => "Bearer $token[0]" });
 is($res->status, 200, 'a token in the header');

@@ -6,6 +6,7 @@
  *   _playlist.c  rendering, gzip, sending a playlist
  *   _wait.c      requests that wait for media to come
  *   _send.c      init sections, segments and parts out of pinned memory
+ *   _recent.c    parts that were asked for lately: found without a search
  *
  * A request runs ngx_live_hls_process() when it comes, and again each time
  * that it is woken; everything is looked up afresh, so that nothing of a
@@ -53,6 +54,15 @@ typedef struct {
     ngx_live_hls_blob_t  *blob[2][2];        /* [delta][gzip] */
 } ngx_live_hls_playlist_t;
 
+/* A rendition, found by its name once, and its edge at the stream's version. */
+typedef struct {
+    size_t                   name_len;       /* 0: nobody asked for it */
+    u_char                   name[8];
+    ngx_uint_t               fresh;          /* the edge was looked at */
+    lv_hls_source_t          src;
+    lv_hls_edge_t            edge;
+} ngx_live_hls_rendition_t;
+
 /* What a worker keeps of one stream; see _stream.c. */
 typedef struct {
     uint32_t                 index;
@@ -61,8 +71,9 @@ typedef struct {
     ngx_queue_t              groups;         /* of waiting requests */
     time_t                   used;
     unsigned                 watched:1;
-    lv_hls_version_t         version;        /* of the media playlists */
-    lv_hls_version_t         top_version;    /* of the multivariant one */
+    lv_hls_version_t         version;
+    lv_hls_version_t         top_version;    /* of the multivariant playlist */
+    ngx_live_hls_rendition_t rendition[NGX_LIVE_HLS_RENDITIONS];
     ngx_live_hls_playlist_t  playlist[NGX_LIVE_HLS_RENDITIONS];
     ngx_live_hls_blob_t     *init;           /* the muxed view's last one */
     uint32_t                 init_msn;
@@ -73,6 +84,7 @@ typedef struct ngx_live_hls_group_s  ngx_live_hls_group_t;
 /* A request: ctx of ngx_http_live_hls_module. */
 typedef struct {
     ngx_http_request_t    *request;
+    ngx_str_t              name;             /* behind the location's prefix */
     lv_hls_path_t          path;
     lv_hls_query_t         query;
     ngx_msec_t             deadline;         /* set when it first waits */
@@ -92,6 +104,7 @@ typedef struct {
     lv_store_t             *st;
     lv_stream_t            *s;
     uint32_t                gen;
+    ngx_live_hls_stream_t  *hs;
     ngx_uint_t              rendition;
     lv_hls_source_t         src;
 } ngx_live_hls_find_t;
@@ -106,8 +119,16 @@ ngx_int_t ngx_live_hls_output(ngx_http_request_t *r, ngx_chain_t *out);
 ngx_int_t ngx_live_hls_process(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx);
 
 /* _stream.c */
-ngx_live_hls_stream_t *ngx_live_hls_stream(ngx_live_hls_find_t *f);
+/* Sets f->hs, as the stream is now. NGX_ERROR: out of memory. */
+ngx_int_t ngx_live_hls_stream(ngx_live_hls_find_t *f);
 ngx_live_hls_stream_t *ngx_live_hls_stream_at(uint32_t index);
+/* Forgets what is not as it was. */
+void ngx_live_hls_stream_look(lv_store_t *st, ngx_live_hls_stream_t *hs);
+/* Sets f->rendition and f->src; NGX_DECLINED: there is none of that name. */
+ngx_int_t ngx_live_hls_rendition(ngx_live_hls_find_t *f, lv_str_t *name);
+/* The live edge of a rendition that was found, as of the last look. */
+lv_hls_edge_t *ngx_live_hls_edge(lv_store_t *st, ngx_live_hls_stream_t *hs,
+    ngx_uint_t rendition);
 void ngx_live_hls_stream_second(lv_store_t *st, uint64_t now_ms);
 /* One reference, len 0, or NULL. */
 ngx_live_hls_blob_t *ngx_live_hls_blob_alloc(size_t size);
@@ -133,6 +154,23 @@ void ngx_live_hls_dirty(lv_store_t *st, uint32_t stream);
 /* _send.c */
 ngx_int_t ngx_live_hls_media_send(ngx_http_request_t *r,
     ngx_live_hls_ctx_t *ctx, ngx_live_hls_find_t *f);
+/* Pins parts of a stream until the request is over. NGX_DECLINED: some of
+ * them are gone. */
+ngx_int_t ngx_live_hls_pin(ngx_http_request_t *r, lv_store_t *st,
+    lv_stream_t *s, const lv_part_ref_t *ref, ngx_uint_t n);
+/* The type is static; the ETag is copied. */
+ngx_int_t ngx_live_hls_media_headers(ngx_http_request_t *r, const char *type,
+    ngx_str_t *etag, off_t size);
 void ngx_live_hls_send_second(lv_store_t *st, uint64_t now_ms);
+
+/* _recent.c */
+/* Answers, if the name behind the location's prefix is one of them;
+ * NGX_DECLINED: it is not. */
+ngx_int_t ngx_live_hls_recent_send(ngx_http_request_t *r, ngx_str_t *name);
+/* Remembers what the request is answered with: these parts, whose bytes are
+ * those of the chain. */
+void ngx_live_hls_recent_add(ngx_live_hls_ctx_t *ctx, ngx_live_hls_find_t *f,
+    const lv_part_ref_t *ref, ngx_uint_t n, ngx_chain_t *out,
+    const char *type, ngx_str_t *etag);
 
 #endif

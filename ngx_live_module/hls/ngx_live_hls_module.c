@@ -207,6 +207,7 @@ static ngx_int_t
 ngx_live_hls_handler(ngx_http_request_t *r)
 {
     ngx_int_t                  rc;
+    ngx_str_t                  name;
     const char                *err;
     ngx_live_hls_ctx_t        *ctx;
     ngx_http_core_loc_conf_t  *clcf;
@@ -222,21 +223,31 @@ ngx_live_hls_handler(ngx_http_request_t *r)
         return rc;
     }
 
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (r->uri.len < clcf->name.len) {
+        ngx_str_null(&name);
+
+    } else {
+        name.data = r->uri.data + clcf->name.len;
+        name.len = r->uri.len - clcf->name.len;
+    }
+
+    rc = ngx_live_hls_recent_send(r, &name);
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_live_hls_ctx_t));
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ctx->request = r;
+    ctx->name = name;
     ngx_http_set_ctx(r, ctx, ngx_http_live_hls_module);
 
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (r->uri.len < clcf->name.len
-        || lv_hls_path_parse(r->uri.data + clcf->name.len,
-                             r->uri.len - clcf->name.len, &ctx->path)
-           != LV_OK)
-    {
+    if (lv_hls_path_parse(name.data, name.len, &ctx->path) != LV_OK) {
         return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no such file",
                                   "This is not the name of a playlist, init "
                                   "section, segment or part.");
@@ -259,45 +270,13 @@ ngx_live_hls_handler(ngx_http_request_t *r)
 }
 
 
-/* Which of the stream's renditions is asked for. */
-static ngx_int_t
-ngx_live_hls_rendition(ngx_live_hls_find_t *f, lv_str_t *name)
-{
-    ngx_uint_t  i, n;
-
-    if (lv_hls_source(f->st, f->s, (const char *) name->data, name->len,
-                      &f->src)
-        != LV_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    if (f->src.audio) {
-        f->rendition = NGX_LIVE_HLS_MUXED;
-        return NGX_OK;
-    }
-
-    n = atomic_load_explicit(&f->s->track_count, memory_order_acquire);
-
-    for (i = 0; i < n && i < LV_STREAM_TRACKS; i++) {
-        if (lv_stream_track_at(f->st, f->s, i) == f->src.track) {
-            f->rendition = NGX_LIVE_HLS_TRACK + i;
-            return NGX_OK;
-        }
-    }
-
-    return NGX_DECLINED;
-}
-
-
 /* A media playlist, at once or when it holds what is asked for. */
 static ngx_int_t
 ngx_live_hls_media_playlist(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_find_t *f)
 {
-    int            rc;
-    uint32_t       part;
-    lv_hls_edge_t  edge;
+    int       rc;
+    uint32_t  part;
 
     if (!ctx->query.has_msn) {
         return ngx_live_hls_playlist_send(r, ctx, f);
@@ -305,8 +284,8 @@ ngx_live_hls_media_playlist(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
 
     part = ctx->query.has_part ? ctx->query.part : LV_HLS_NO_PART;
 
-    lv_hls_edge(f->st, f->s, &f->src, &edge);
-    rc = lv_hls_reached(&edge, ctx->query.msn, part);
+    rc = lv_hls_reached(ngx_live_hls_edge(f->st, f->hs, f->rendition),
+                        ctx->query.msn, part);
 
     if (rc == LV_OK) {
         return ngx_live_hls_playlist_send(r, ctx, f);
@@ -352,6 +331,10 @@ ngx_live_hls_process(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx)
     if (f.s == NULL) {
         return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no stream",
                                   "There is no such stream now.");
+    }
+
+    if (ngx_live_hls_stream(&f) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     state = atomic_load_explicit(&f.s->state, memory_order_acquire);

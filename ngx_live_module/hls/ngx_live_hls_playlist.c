@@ -8,6 +8,7 @@
 
 
 #define NGX_LIVE_HLS_GZIP_LEVEL  4
+#define NGX_LIVE_HLS_TARGET_MAX  60      /* s; for Cache-Control */
 
 
 static ngx_str_t  ngx_live_hls_bare = ngx_string("max-age=1");
@@ -124,64 +125,16 @@ ngx_live_hls_compress(ngx_live_hls_blob_t *plain)
 }
 
 
-/* The multivariant playlist changes seldom; media playlists with each part. */
-static void
-ngx_live_hls_top_version(lv_hls_version_t *v)
-{
-    ngx_uint_t  i;
-
-    v->state = 0;
-
-    for (i = 0; i < LV_STREAM_TRACKS; i++) {
-        v->oldest[i] = 0;
-        v->newest[i] = v->newest[i] != 0;
-    }
-}
-
-
-/* Forgets what is out of date. */
-static void
-ngx_live_hls_refresh(ngx_live_hls_stream_t *hs, ngx_live_hls_find_t *f)
-{
-    ngx_uint_t        i;
-    lv_hls_version_t  v;
-
-    lv_hls_version(f->st, f->s, &v);
-
-    if (f->rendition == NGX_LIVE_HLS_TOP) {
-        ngx_live_hls_top_version(&v);
-
-        if (ngx_memcmp(&v, &hs->top_version, sizeof(v)) != 0) {
-            ngx_live_hls_playlist_drop(&hs->playlist[NGX_LIVE_HLS_TOP]);
-            hs->top_version = v;
-        }
-
-        return;
-    }
-
-    if (ngx_memcmp(&v, &hs->version, sizeof(v)) != 0) {
-
-        for (i = NGX_LIVE_HLS_TRACK; i < NGX_LIVE_HLS_RENDITIONS; i++) {
-            ngx_live_hls_playlist_drop(&hs->playlist[i]);
-        }
-
-        hs->version = v;
-    }
-}
-
-
 /* LV_OK with *blob, LV_AGAIN: nothing to list yet, or LV_ERROR. */
 static ngx_int_t
-ngx_live_hls_playlist_get(ngx_live_hls_stream_t *hs, ngx_live_hls_find_t *f,
-    ngx_uint_t skip, ngx_uint_t gzip, ngx_live_hls_blob_t **blob)
+ngx_live_hls_playlist_get(ngx_live_hls_find_t *f, ngx_uint_t skip,
+    ngx_uint_t gzip, ngx_live_hls_blob_t **blob)
 {
     ngx_int_t                 rc;
     ngx_live_hls_blob_t     **plain, **packed;
     ngx_live_hls_playlist_t  *pl;
 
-    ngx_live_hls_refresh(hs, f);
-
-    pl = &hs->playlist[f->rendition];
+    pl = &f->hs->playlist[f->rendition];
     plain = &pl->blob[skip][0];
     packed = &pl->blob[skip][1];
 
@@ -295,15 +248,36 @@ ngx_live_hls_playlist_begin(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
 }
 
 
+/* Six target durations, of which there are few different ones. */
+static ngx_str_t *
+ngx_live_hls_max_age(uint32_t target_s)
+{
+    ngx_str_t  *value;
+
+    static u_char     text[NGX_LIVE_HLS_TARGET_MAX + 1][sizeof("max-age=999")];
+    static ngx_str_t  values[NGX_LIVE_HLS_TARGET_MAX + 1];
+
+    target_s = ngx_min(target_s, NGX_LIVE_HLS_TARGET_MAX);
+    value = &values[target_s];
+
+    if (value->len == 0) {
+        value->data = text[target_s];
+        value->len = ngx_sprintf(value->data, "max-age=%uD", 6 * target_s)
+                     - value->data;
+    }
+
+    return value;
+}
+
+
 static ngx_int_t
 ngx_live_hls_playlist_headers(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_find_t *f, ngx_live_hls_blob_t *b, ngx_uint_t packed)
 {
-    u_char           *p;
-    ngx_str_t         cache;
+    ngx_str_t        *cache;
     ngx_table_elt_t  *h;
 
-    cache = ngx_live_hls_bare;
+    cache = &ngx_live_hls_bare;
 
     if (ctx->query.has_msn
         && atomic_load_explicit(&f->s->state, memory_order_acquire)
@@ -311,17 +285,10 @@ ngx_live_hls_playlist_headers(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     {
         /* names what it holds: as good for everybody who asks the same; but
          * of a stream that has ended, what the next one may hold */
-        p = ngx_pnalloc(r->pool, sizeof("max-age=") + NGX_INT32_LEN);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        cache.data = p;
-        cache.len = ngx_sprintf(p, "max-age=%ui",
-                                (ngx_uint_t) f->s->timing.target_s * 6) - p;
+        cache = ngx_live_hls_max_age(f->s->timing.target_s);
     }
 
-    if (ngx_live_http_header(r, "Cache-Control", &cache) != NGX_OK
+    if (ngx_live_http_header(r, "Cache-Control", cache) != NGX_OK
         || ngx_live_http_header(r, "Vary",
                                &ngx_live_hls_accept_encoding) != NGX_OK
         || ngx_live_hls_etag(r, b->etag, b->etag_len) != NGX_OK)
@@ -359,8 +326,8 @@ static ngx_int_t
 ngx_live_hls_playlist_later(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_find_t *f)
 {
-    uint32_t       msn;
-    lv_hls_edge_t  edge;
+    uint32_t        msn;
+    lv_hls_edge_t  *edge;
 
     if (f->rendition == NGX_LIVE_HLS_TOP) {
         return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
@@ -368,15 +335,15 @@ ngx_live_hls_playlist_later(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
                                   "The stream has no media yet.");
     }
 
-    lv_hls_edge(f->st, f->s, &f->src, &edge);
+    edge = ngx_live_hls_edge(f->st, f->hs, f->rendition);
 
-    if (edge.ended) {
+    if (edge->ended) {
         return ngx_live_hls_error(r, NGX_HTTP_NOT_FOUND, "no media",
                                   "The stream ended without any media in "
                                   "this rendition.");
     }
 
-    msn = edge.any ? edge.complete + (edge.last_parts ? 1 : 2) : 0;
+    msn = edge->any ? edge->complete + (edge->last_parts ? 1 : 2) : 0;
 
     return ngx_live_hls_wait(r, ctx, f, msn, 0, NGX_LIVE_HLS_START_WAIT);
 }
@@ -386,19 +353,13 @@ ngx_int_t
 ngx_live_hls_playlist_send(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_find_t *f)
 {
-    ngx_int_t               rc;
-    ngx_uint_t              skip;
-    ngx_chain_t            *out;
-    ngx_live_hls_blob_t    *b;
-    ngx_live_hls_stream_t  *hs;
-
-    hs = ngx_live_hls_stream(f);
-    if (hs == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    ngx_int_t             rc;
+    ngx_uint_t            skip;
+    ngx_chain_t          *out;
+    ngx_live_hls_blob_t  *b;
 
     skip = ctx->query.skip;
-    rc = ngx_live_hls_playlist_get(hs, f, skip, ctx->gzip, &b);
+    rc = ngx_live_hls_playlist_get(f, skip, ctx->gzip, &b);
 
     if (rc == LV_AGAIN) {
         return ngx_live_hls_playlist_later(r, ctx, f);
@@ -417,7 +378,7 @@ ngx_live_hls_playlist_send(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_count(NGX_LIVE_C_HLS_SENT_BYTES, b->len);
 
     if (ngx_live_hls_playlist_headers(r, ctx, f, b,
-                           b == hs->playlist[f->rendition].blob[skip][1])
+                           b == f->hs->playlist[f->rendition].blob[skip][1])
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -14,6 +14,11 @@
 #define NGX_LIVE_HLS_REFS          (2 * LV_RING)
 #define NGX_LIVE_HLS_LIMBO_PERCENT 5
 
+#define NGX_LIVE_HLS_ETAG_MAX      (sizeof("\"i-.-\"") + 3 * NGX_INT32_LEN)
+
+#define NGX_LIVE_HLS_VIDEO         "video/mp4"
+#define NGX_LIVE_HLS_AUDIO         "audio/mp4"
+
 /* What a request has pinned. */
 typedef struct {
     ngx_queue_t          queue;
@@ -103,11 +108,11 @@ ngx_live_hls_find_segment(ngx_live_hls_find_t *f, uint32_t msn)
     int            rc;
     ngx_uint_t     more, more_audio;
     lv_part_ref_t  ref, audio;
-    lv_hls_edge_t  edge;
+    lv_hls_edge_t *edge;
 
-    lv_hls_edge(f->st, f->s, &f->src, &edge);
+    edge = ngx_live_hls_edge(f->st, f->hs, f->rendition);
 
-    if (!edge.any || msn > edge.complete) {
+    if (!edge->any || msn > edge->complete) {
         return LV_AGAIN;
     }
 
@@ -169,19 +174,16 @@ ngx_live_hls_unpin(void *data)
 }
 
 
-/* Pins all that was found. NGX_DECLINED: some of it is gone. */
-static ngx_int_t
-ngx_live_hls_pin(ngx_http_request_t *r, ngx_live_hls_find_t *f)
+ngx_int_t
+ngx_live_hls_pin(ngx_http_request_t *r, lv_store_t *st, lv_stream_t *s,
+    const lv_part_ref_t *ref, ngx_uint_t n)
 {
     ngx_uint_t            i;
     ngx_pool_cleanup_t   *cln;
-    ngx_live_hls_refs_t  *refs;
     ngx_live_hls_pins_t  *pins;
 
-    refs = &ngx_live_hls_refs;
-
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_live_hls_pins_t)
-                                        + refs->n * sizeof(uint32_t));
+                                        + n * sizeof(uint32_t));
     if (cln == NULL) {
         return NGX_ERROR;
     }
@@ -192,23 +194,23 @@ ngx_live_hls_pin(ngx_http_request_t *r, ngx_live_hls_find_t *f)
 
     pins = cln->data;
     pins->request = r;
-    pins->window_ms = f->s->timing.window_ms;
+    pins->window_ms = s->timing.window_ms;
     pins->n = 0;
     ngx_queue_insert_tail(&ngx_live_hls_pinned, &pins->queue);
     cln->handler = ngx_live_hls_unpin;
 
-    for (i = 0; i < refs->n; i++) {
+    for (i = 0; i < n; i++) {
 
-        if (lv_part_pin(f->st, &refs->ref[i]) != LV_OK) {
+        if (lv_part_pin(st, &ref[i]) != LV_OK) {
             break;
         }
 
-        pins->id[pins->n++] = refs->ref[i].id;
+        pins->id[pins->n++] = ref[i].id;
     }
 
     ngx_live_count(NGX_LIVE_G_PINNED, pins->n);
 
-    return i == refs->n ? NGX_OK : NGX_DECLINED;
+    return i == n ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -268,37 +270,28 @@ ngx_live_hls_chain(ngx_http_request_t *r, ngx_live_hls_find_t *f)
 }
 
 
-static ngx_int_t
-ngx_live_hls_media_headers(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
-    ngx_live_hls_find_t *f, off_t size)
+ngx_int_t
+ngx_live_hls_media_headers(ngx_http_request_t *r, const char *type,
+    ngx_str_t *etag, off_t size)
 {
     u_char  *p;
-    size_t   len;
 
-    /* the name says it all: never other bytes */
-    p = ngx_pnalloc(r->pool, sizeof("\"i-.-\"") + 4 * NGX_INT32_LEN);
+    p = ngx_pnalloc(r->pool, etag->len);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    len = ngx_sprintf(p, "\"%xD-%xD.%xD%s\"", f->s->epoch, ctx->path.msn,
-                      ctx->path.part,
-                      ctx->path.kind == LV_HLS_INIT ? "i"
-                      : ctx->path.kind == LV_HLS_PART ? "p" : "s") - p;
+    ngx_memcpy(p, etag->data, etag->len);
 
     if (ngx_live_http_header(r, "Cache-Control",
                             &ngx_live_hls_forever) != NGX_OK
-        || ngx_live_hls_etag(r, p, len) != NGX_OK)
+        || ngx_live_hls_etag(r, p, etag->len) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    ngx_str_set(&r->headers_out.content_type, "video/mp4");
-
-    if (lv_hls_track_kind(f->src.track) == LV_KIND_AUDIO) {
-        ngx_str_set(&r->headers_out.content_type, "audio/mp4");
-    }
-
+    r->headers_out.content_type.data = (u_char *) type;
+    r->headers_out.content_type.len = ngx_strlen(type);
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
     r->headers_out.content_length_n = size;
@@ -308,6 +301,20 @@ ngx_live_hls_media_headers(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     r->single_range = 1;
 
     return NGX_OK;
+}
+
+
+/* The name says it all: never other bytes. */
+static void
+ngx_live_hls_media_etag(ngx_live_hls_ctx_t *ctx, ngx_live_hls_find_t *f,
+    u_char *buf, ngx_str_t *etag)
+{
+    etag->data = buf;
+    etag->len = ngx_sprintf(buf, "\"%xD-%xD.%xD%s\"", f->s->epoch,
+                            ctx->path.msn, ctx->path.part,
+                            ctx->path.kind == LV_HLS_INIT ? "i"
+                            : ctx->path.kind == LV_HLS_PART ? "p" : "s")
+                - buf;
 }
 
 
@@ -435,13 +442,12 @@ ngx_live_hls_init_muxed(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_find_t *f)
 {
     uint32_t                video, audio;
+    ngx_str_t               etag;
     ngx_chain_t            *out;
     ngx_live_hls_stream_t  *hs;
+    u_char                  buf[NGX_LIVE_HLS_ETAG_MAX];
 
-    hs = ngx_live_hls_stream(f);
-    if (hs == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    hs = f->hs;
 
     if (hs->init == NULL || hs->init_msn != ctx->path.msn) {
 
@@ -463,9 +469,12 @@ ngx_live_hls_init_muxed(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     }
 
     out = ngx_live_hls_blob_chain(r, hs->init);
+    ngx_live_hls_media_etag(ctx, f, buf, &etag);
 
     if (out == NULL
-        || ngx_live_hls_media_headers(r, ctx, f, hs->init->len) != NGX_OK)
+        || ngx_live_hls_media_headers(r, NGX_LIVE_HLS_VIDEO, &etag,
+                                      hs->init->len)
+           != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -510,13 +519,25 @@ ngx_int_t
 ngx_live_hls_media_send(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_find_t *f)
 {
-    int            rc;
-    ngx_int_t      pinned;
-    ngx_chain_t   *out;
-    lv_hls_edge_t  edge;
+    int             rc;
+    ngx_int_t       sent, pinned;
+    ngx_str_t       etag;
+    const char     *type;
+    ngx_chain_t    *out;
+    lv_hls_edge_t  *edge;
+    u_char          buf[NGX_LIVE_HLS_ETAG_MAX];
 
     if (ctx->path.kind == LV_HLS_INIT && f->src.audio) {
         return ngx_live_hls_init_muxed(r, ctx, f);
+    }
+
+    if (ctx->waited) {
+
+        /* mostly not the first one that is woken */
+        sent = ngx_live_hls_recent_send(r, &ctx->name);
+        if (sent != NGX_DECLINED) {
+            return sent;
+        }
     }
 
     rc = ngx_live_hls_find_media(ctx, f);
@@ -524,9 +545,9 @@ ngx_live_hls_media_send(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     if (rc == LV_AGAIN && ctx->path.kind == LV_HLS_PART) {
 
         /* a part that the playlist hints at is waited for */
-        lv_hls_edge(f->st, f->s, &f->src, &edge);
+        edge = ngx_live_hls_edge(f->st, f->hs, f->rendition);
 
-        if (lv_hls_hinted(&edge, ctx->path.msn, ctx->path.part)) {
+        if (lv_hls_hinted(edge, ctx->path.msn, ctx->path.part)) {
             return ngx_live_hls_wait(r, ctx, f, ctx->path.msn,
                                      ctx->path.part,
                                      (ngx_msec_t) f->s->timing.target_s
@@ -541,19 +562,28 @@ ngx_live_hls_media_send(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
         return ngx_live_hls_gone(r, ctx, f);
     }
 
-    pinned = ngx_live_hls_pin(r, f);
+    pinned = ngx_live_hls_pin(r, f->st, f->s, ngx_live_hls_refs.ref,
+                              ngx_live_hls_refs.n);
 
     if (pinned == NGX_DECLINED || !lv_stream_alive(f->s, f->gen)) {
         return ngx_live_hls_gone(r, ctx, f);
     }
 
     out = pinned == NGX_OK ? ngx_live_hls_chain(r, f) : NULL;
+    type = lv_hls_track_kind(f->src.track) == LV_KIND_AUDIO
+           ? NGX_LIVE_HLS_AUDIO : NGX_LIVE_HLS_VIDEO;
+    ngx_live_hls_media_etag(ctx, f, buf, &etag);
 
     if (out == NULL
-        || ngx_live_hls_media_headers(r, ctx, f, ngx_live_hls_refs.size)
+        || ngx_live_hls_media_headers(r, type, &etag, ngx_live_hls_refs.size)
            != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->path.kind == LV_HLS_PART) {
+        ngx_live_hls_recent_add(ctx, f, ngx_live_hls_refs.ref,
+                                ngx_live_hls_refs.n, out, type, &etag);
     }
 
     ngx_live_count(ctx->path.kind == LV_HLS_PART ? NGX_LIVE_C_HLS_PARTS

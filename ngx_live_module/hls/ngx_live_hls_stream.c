@@ -1,7 +1,12 @@
 /*
- * What this worker keeps of the streams that somebody asked it for: playlists
- * as rendered last, and groups of waiting requests. An entry goes when its
- * stream does, or when nobody has asked for a while.
+ * What this worker keeps of the streams that somebody asked it for: its
+ * renditions and their live edges, playlists as rendered last, and groups of
+ * waiting requests. An entry goes when its stream does, or when nobody has
+ * asked for a while.
+ *
+ * Whoever uses it looks first whether the stream's version is still the one
+ * that it was made at. That is a few words of the store; what is behind them
+ * is looked up once for all who ask, between two changes.
  */
 
 #include "ngx_live_hls.h"
@@ -74,7 +79,136 @@ ngx_live_hls_stream_at(uint32_t index)
 }
 
 
-ngx_live_hls_stream_t *
+/* The multivariant playlist changes seldom; media playlists with each part. */
+static void
+ngx_live_hls_top_version(lv_hls_version_t *v)
+{
+    ngx_uint_t  i;
+
+    v->state = 0;
+
+    for (i = 0; i < LV_STREAM_TRACKS; i++) {
+        v->oldest[i] = 0;
+        v->newest[i] = v->newest[i] != 0;
+    }
+}
+
+
+void
+ngx_live_hls_stream_look(lv_store_t *st, ngx_live_hls_stream_t *hs)
+{
+    ngx_uint_t        i;
+    lv_hls_version_t  v;
+
+    lv_hls_version(st, hs->stream, &v);
+
+    if (ngx_memcmp(&v, &hs->version, sizeof(v)) == 0) {
+        return;
+    }
+
+    hs->version = v;
+
+    for (i = NGX_LIVE_HLS_TRACK; i < NGX_LIVE_HLS_RENDITIONS; i++) {
+        ngx_live_hls_playlist_drop(&hs->playlist[i]);
+        hs->rendition[i].fresh = 0;
+    }
+
+    ngx_live_hls_top_version(&v);
+
+    if (ngx_memcmp(&v, &hs->top_version, sizeof(v)) != 0) {
+        ngx_live_hls_playlist_drop(&hs->playlist[NGX_LIVE_HLS_TOP]);
+        hs->top_version = v;
+    }
+}
+
+
+/* Which of the stream's renditions has that name, by the store. */
+static ngx_int_t
+ngx_live_hls_rendition_find(ngx_live_hls_find_t *f, lv_str_t *name)
+{
+    ngx_uint_t  i, n;
+
+    if (lv_hls_source(f->st, f->s, (const char *) name->data, name->len,
+                      &f->src)
+        != LV_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (f->src.audio) {
+        f->rendition = NGX_LIVE_HLS_MUXED;
+        return NGX_OK;
+    }
+
+    n = atomic_load_explicit(&f->s->track_count, memory_order_acquire);
+
+    for (i = 0; i < n && i < LV_STREAM_TRACKS; i++) {
+        if (lv_stream_track_at(f->st, f->s, i) == f->src.track) {
+            f->rendition = NGX_LIVE_HLS_TRACK + i;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_live_hls_rendition(ngx_live_hls_find_t *f, lv_str_t *name)
+{
+    ngx_uint_t                 i;
+    ngx_live_hls_rendition_t  *rn;
+
+    for (i = NGX_LIVE_HLS_TRACK; i < NGX_LIVE_HLS_RENDITIONS; i++) {
+        rn = &f->hs->rendition[i];
+
+        if (rn->name_len == name->len
+            && ngx_memcmp(rn->name, name->data, name->len) == 0)
+        {
+            f->rendition = i;
+            f->src = rn->src;
+            return NGX_OK;
+        }
+    }
+
+    if (ngx_live_hls_rendition_find(f, name) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    rn = &f->hs->rendition[f->rendition];
+
+    if (name->len <= sizeof(rn->name)) {
+        rn->name_len = name->len;
+        ngx_memcpy(rn->name, name->data, name->len);
+    }
+
+    rn->fresh = 0;
+    rn->src = f->src;
+
+    return NGX_OK;
+}
+
+
+lv_hls_edge_t *
+ngx_live_hls_edge(lv_store_t *st, ngx_live_hls_stream_t *hs,
+    ngx_uint_t rendition)
+{
+    ngx_live_hls_rendition_t  *rn;
+
+    rn = &hs->rendition[rendition];
+
+    if (!rn->fresh) {
+        lv_hls_edge(st, hs->stream, &rn->src, &rn->edge);
+
+        /* with nothing there it was a busy moment, perhaps */
+        rn->fresh = rn->edge.any;
+    }
+
+    return &rn->edge;
+}
+
+
+ngx_int_t
 ngx_live_hls_stream(ngx_live_hls_find_t *f)
 {
     uint32_t                index;
@@ -82,7 +216,7 @@ ngx_live_hls_stream(ngx_live_hls_find_t *f)
 
     index = lv_stream_index(f->st, f->s);
     if (index > LV_STREAMS_MAX) {
-        return NULL;
+        return NGX_ERROR;
     }
 
     hs = ngx_live_hls_streams[index];
@@ -95,7 +229,7 @@ ngx_live_hls_stream(ngx_live_hls_find_t *f)
     if (hs == NULL) {
         hs = ngx_calloc(sizeof(ngx_live_hls_stream_t), ngx_cycle->log);
         if (hs == NULL) {
-            return NULL;
+            return NGX_ERROR;
         }
 
         hs->index = index;
@@ -106,8 +240,11 @@ ngx_live_hls_stream(ngx_live_hls_find_t *f)
     }
 
     hs->used = ngx_time();
+    f->hs = hs;
 
-    return hs;
+    ngx_live_hls_stream_look(f->st, hs);
+
+    return NGX_OK;
 }
 
 

@@ -348,9 +348,7 @@ ngx_live_hls_group_join(ngx_live_hls_group_t *g, ngx_live_hls_ctx_t *ctx)
 static ngx_uint_t
 ngx_live_hls_group_done(lv_store_t *st, ngx_live_hls_group_t *g)
 {
-    lv_stream_t      *s;
-    lv_hls_edge_t     edge;
-    lv_hls_source_t   src;
+    lv_stream_t  *s;
 
     s = g->stream->stream;
 
@@ -364,32 +362,13 @@ ngx_live_hls_group_done(lv_store_t *st, ngx_live_hls_group_t *g)
         return 0;
     }
 
-    switch (g->rendition) {
-
-    case NGX_LIVE_HLS_TOP:
+    if (g->rendition == NGX_LIVE_HLS_TOP) {
         return 1;
-
-    case NGX_LIVE_HLS_MUXED:
-        if (lv_hls_source(st, s, LV_HLS_MUXED, sizeof(LV_HLS_MUXED) - 1, &src)
-            != LV_OK)
-        {
-            return 1;
-        }
-
-        break;
-
-    default:
-        src.audio = NULL;
-        src.track = lv_stream_track_at(st, s,
-                                       g->rendition - NGX_LIVE_HLS_TRACK);
-        if (src.track == NULL) {
-            return 1;
-        }
     }
 
-    lv_hls_edge(st, s, &src, &edge);
-
-    return lv_hls_reached(&edge, g->msn, g->part) != LV_AGAIN;
+    return lv_hls_reached(ngx_live_hls_edge(st, g->stream, g->rendition),
+                          g->msn, g->part)
+           != LV_AGAIN;
 }
 
 
@@ -398,6 +377,8 @@ ngx_live_hls_look(lv_store_t *st, ngx_live_hls_stream_t *hs)
 {
     ngx_queue_t           *q, *next;
     ngx_live_hls_group_t  *g;
+
+    ngx_live_hls_stream_look(st, hs);
 
     for (q = ngx_queue_head(&hs->groups);
          q != ngx_queue_sentinel(&hs->groups);
@@ -598,6 +579,8 @@ ngx_live_hls_wait(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     ngx_live_hls_group_t   *g;
     ngx_live_hls_stream_t  *hs;
 
+    hs = f->hs;
+
     if (r != r->main) {
         return ngx_live_hls_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                                   "cannot wait",
@@ -612,11 +595,6 @@ ngx_live_hls_wait(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     }
 
     ngx_live_hls_wait_init();
-
-    hs = ngx_live_hls_stream(f);
-    if (hs == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
 
     rc = ngx_live_hls_conn_enter(r);
 
@@ -655,9 +633,8 @@ ngx_live_hls_wait(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
     if (!hs->watched) {
         lv_stream_watch(f->st, f->s, f->gen);
         hs->watched = 1;
+        ngx_live_hls_look(f->st, hs);
     }
-
-    ngx_live_hls_look(f->st, hs);
 
     return NGX_DONE;
 }

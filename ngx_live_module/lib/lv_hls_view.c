@@ -398,9 +398,9 @@ lv_hls_view(lv_store_t *st, lv_stream_t *s, const lv_hls_source_t *src,
 void
 lv_hls_version(lv_store_t *st, lv_stream_t *s, lv_hls_version_t *v)
 {
-    unsigned       i;
-    lv_track_t    *t;
-    lv_part_ref_t  ref;
+    unsigned     i;
+    uint64_t     head;
+    lv_track_t  *t;
 
     memset(v, 0, sizeof(lv_hls_version_t));
 
@@ -414,12 +414,14 @@ lv_hls_version(lv_store_t *st, lv_stream_t *s, lv_hls_version_t *v)
             continue;
         }
 
+        head = atomic_load(&t->head);
+
+        if ((uint32_t) head != LV_NONE) {
+            v->newest[i] = head;
+        }
+
         v->oldest[i] = atomic_load_explicit(&t->tail_seq,
                                             memory_order_acquire);
         v->desc[i] = atomic_load_explicit(&t->desc_seq, memory_order_acquire);
-
-        if (lv_track_newest(st, t, &ref) == LV_OK) {
-            v->newest[i] = ref.info.seq + 1;
-        }
     }
 }

@@ -101,12 +101,14 @@ typedef struct {
 void lv_hls_view(lv_store_t *st, lv_stream_t *s, const lv_hls_source_t *src,
     lv_hls_view_t *view);
 
-/* Everything that a playlist of a stream depends on: two equal versions mean
- * the same text. Compared with memcmp(). */
+/* Everything that a playlist of a stream, and where its live edge is, depend
+ * on: two equal versions mean the same text. Compared with memcmp(). The
+ * newest part is told by its head word, which no other part can have before
+ * the oldest one has changed. */
 typedef struct {
     uint32_t  state;
     uint32_t  tracks;
-    uint32_t  newest[LV_STREAM_TRACKS];
+    uint64_t  newest[LV_STREAM_TRACKS];      /* 0: no part yet */
     uint32_t  oldest[LV_STREAM_TRACKS];
     uint32_t  desc[LV_STREAM_TRACKS];
 } lv_hls_version_t;
