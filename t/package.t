@@ -52,7 +52,7 @@ sub package_ok {
     }
 
     for my $line (split /\n/, $text) {
-        my ($track) = $line =~ /^([va]0) /;
+        my ($track) = $line =~ /^([va]\d) /;
         $said{$track} = { $line =~ /(\w+)=(\S+)/g } if $track;
         $said{events} .= "$1 " if $line =~ /event (\d+)/;
     }
@@ -154,6 +154,66 @@ cmp_ok($said->{v0}{end}, '>', 24, '  the last key frame to the end');
 
 package_ok('sound alone, then both', "audio:$one", 'away:2', $one);
 package_ok('picture alone, then both', "video:$one", 'away:2', $one);
+
+# ---- several tracks of one publisher -----------------------------------------
+
+{
+    my $mux = ($ENV{BUILD} // "$top/build") . '/tools/flv_mux';
+    my @parts = ('-movflags', 'frag_keyframe+delay_moov+default_base_moof');
+
+    # the same pictures from encoders that are not alike
+    my $mp4 = sub {
+        my ($name, $in, %o) = @_;
+        my $path = "$work/$name.mp4";
+
+        output('ffmpeg', '-nostdin', '-v', 'error', '-y',
+            ($o{at} ? ('-ss', $o{at}) : ()), '-i', $in,
+            ($o{t} ? ('-t', $o{t}) : ()), @{ $o{args} }, @parts, $path);
+
+        return $path;
+    };
+    my @x264 = qw(-an -c:v libx264 -preset ultrafast -g 50);
+    my $v0 = $mp4->('v0', $one, args => [ qw(-c copy) ]);
+    my $v1 = $mp4->('v1', $one, args => [ @x264, qw(-s 160x90 -bf 0) ]);
+    my $v2 = $mp4->('v2', $one, args => [ @x264, qw(-s 80x46 -r 12.5 -g 25) ]);
+    my $short = $mp4->('short', $one, t => 5, args => [ @x264,
+        qw(-s 160x90 -bf 0) ]);
+    my $late = $mp4->('late', $one, at => 5, args => [ @x264,
+        qw(-s 160x90 -bf 3) ]);
+    my $lazy = $mp4->('lazy', $one, args => [ @x264, qw(-s 160x90 -g 85) ]);
+    my $tracks = sub {
+        my ($name, @files) = @_;
+        my $flv = "$work/$name.flv";
+        output($mux, '-m', 0, ($name eq 'later' ? ('-d', 5000) : ()), $flv,
+            @files);
+        return $flv;
+    };
+    my $all = $tracks->('all', $v0, $v1, $v2);
+
+    ($f, $said) = package_ok('three sizes', $all);
+    is($said->{$_}{forced}, 0, "  $_ begins its segments with key frames")
+        for qw(v1 v2);
+    is($said->{$_}{parts}, $said->{v0}{parts}, "  $_ has v0's parts")
+        for qw(v1 v2);
+    is(scalar @{ frames($f->{v1}[0], 'v') }, scalar @{ frames($one, 'v') },
+        '  all its pictures');
+
+    ($f, $said) = package_ok('three sizes, away for 3 s', $all, 'away:3', $all);
+    is($said->{v1}{discontinuities}, 0, '  no discontinuity');
+
+    ($f, $said) = package_ok('one size ends', $tracks->('ends', $v0, $short));
+    cmp_ok($said->{v1}{end}, '>', 11, '  its last key frame to the end');
+
+    ($f, $said) = package_ok('one size comes late', $tracks->('later', $v0,
+        $late));
+    is($said->{v1}{forced}, 0, '  it begins with a segment');
+    cmp_ok($said->{v1}{segments}, '<', $said->{v0}{segments}, '  a later one');
+
+    ($f, $said) = package_ok('key frames at other times', $tracks->('lazy', $v0,
+        $lazy));
+    cmp_ok($said->{v1}{forced}, '>', 0, '  segments begin without them');
+    is($said->{v1}{parts}, $said->{v0}{parts}, "  v0's parts all the same");
+}
 
 # ---- silence ------------------------------------------------------------------
 

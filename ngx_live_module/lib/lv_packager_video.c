@@ -259,10 +259,11 @@ count(const lv_pack_track_t *t, const lv_pack_cell_t *c, bool *whole)
 static int
 follow_cell(lv_packager_t *p, lv_pack_track_t *t, const lv_pack_cell_t *c)
 {
-    int       rc;
-    bool      whole;
-    int64_t   front;
-    unsigned  k;
+    int             rc;
+    bool            whole;
+    int64_t         front;
+    unsigned        k;
+    lv_pack_cell_t  own;
 
     k = count(t, c, &whole);
 
@@ -299,7 +300,14 @@ follow_cell(lv_packager_t *p, lv_pack_track_t *t, const lv_pack_cell_t *c)
 
     lay(t, k, c->end);
 
-    return lv_pack_part_commit(p, t, c, k);
+    own = *c;
+    own.flags &= (uint16_t) ~LV_PART_FORCED;
+
+    if (own.part == 0 && !t->sample[0].key) {
+        own.flags |= LV_PART_FORCED;
+    }
+
+    return lv_pack_part_commit(p, t, &own, k);
 }
 
 

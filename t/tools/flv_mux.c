@@ -2,13 +2,15 @@
  * Muxes fragmented MP4 files into an FLV file as enhanced RTMP has it: what an
  * encoder sends that speaks it. The codecs are those of the files.
  *
- *   flv_mux [-l] [-n] [-x] [-m TYPE] OUT.flv IN.mp4 …
+ *   flv_mux [-l] [-n] [-x] [-m TYPE] [-d MS] OUT.flv IN.mp4 …
  *
  *   -l       HEVC with the codec id 12 of before enhanced RTMP
  *   -n       time stamps with nanoseconds (ModEx)
  *   -m TYPE  several tracks: 0 one a message, 1 all in one, 2 … with their
  *            codecs. Without it each track's messages are of track 0.
  *   -x       names 'hev1' what is 'hvc1'
+ *   -d MS    the last file's tracks begin so much later, their configurations
+ *            with them
  *
  * The tracks are numbered in the order of the files, video and audio apart.
  * With -m 1 or -m 2 frames that have one time share a message.
@@ -49,6 +51,8 @@ typedef struct {
 
 static struct {
     bool      legacy, nano, hev1;
+    unsigned  delay_ms;                 /* of the last file … */
+    unsigned  delayed;                  /* … whose first track is this */
     unsigned  multi;                    /* 1 + type, 0: none */
 } opt;
 
@@ -390,7 +394,7 @@ sequence(const track_t *t, uint8_t *buf, size_t size)
 
 
 static void
-sequences_write(void)
+sequences_write(bool delayed)
 {
     size_t    n;
     uint8_t   buf[4096];
@@ -401,7 +405,12 @@ sequences_write(void)
     s.key = true;
 
     for (i = 0; i < ntracks; i++) {
+        if ((opt.delay_ms && i >= opt.delayed) != delayed) {
+            continue;
+        }
+
         s.track = &tracks[i];
+        s.dts_us = delayed ? (int64_t) opt.delay_ms * 1000 : 0;
         n = sequence(&tracks[i], buf, sizeof(buf));
 
         if (n == 0) {
@@ -415,7 +424,7 @@ sequences_write(void)
 
         put_head(&s, 0);
         put_body(&s, 0, buf, n);
-        tag_write(tracks[i].d.video, 0);
+        tag_write(tracks[i].d.video, s.dts_us);
     }
 }
 
@@ -483,6 +492,7 @@ main(int argc, char **argv)
         { 'n', TOOL_FLAG, &opt.nano },
         { 'x', TOOL_FLAG, &opt.hev1 },
         { 'm', TOOL_TEXT, &multi },
+        { 'd', TOOL_UNSIGNED, &opt.delay_ms },
         { 0, TOOL_FLAG, NULL }
     };
 
@@ -491,7 +501,7 @@ main(int argc, char **argv)
     if (n < 2 || (multi && (strlen(multi) != 1 || *multi < '0'
                             || *multi > '2')))
     {
-        die("flv_mux [-l] [-n] [-x] [-m 0|1|2] OUT.flv IN.mp4 …");
+        die("flv_mux [-l] [-n] [-x] [-m 0|1|2] [-d MS] OUT.flv IN.mp4 …");
     }
 
     opt.multi = multi ? (unsigned) (*multi - '0') + 1 : 0;
@@ -502,15 +512,30 @@ main(int argc, char **argv)
     }
 
     for (k = (size_t) optind + 1; k < (size_t) argc; k++) {
+        opt.delayed = ntracks;
         file_load(argv[k]);
+    }
+
+    for (k = 0; k < nsamples; k++) {
+        if (samples[k].track >= &tracks[opt.delayed]) {
+            samples[k].dts_us += (int64_t) opt.delay_ms * 1000;
+        }
     }
 
     qsort(samples, nsamples, sizeof(sample_t), earlier);
 
     fwrite("FLV\1\5\0\0\0\11\0\0\0\0", 13, 1, out);
-    sequences_write();
+    sequences_write(false);
 
     for (k = 0; k < nsamples; k++) {
+
+        if (opt.delay_ms && samples[k].dts_us >= (int64_t) opt.delay_ms * 1000
+            && samples[k].track >= &tracks[opt.delayed])
+        {
+            sequences_write(true);
+            opt.delay_ms = 0;
+        }
+
         frame_write(k);
     }
 
