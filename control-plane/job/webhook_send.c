@@ -11,7 +11,8 @@
 #include <openssl/hmac.h>
 #include <sodium.h>
 
-#include "job/address.h"
+#include "lv_address.h"
+
 #include "job/webhooks.h"
 #include "main/app.h"
 
@@ -29,7 +30,7 @@ send_socket(void *data, curlsocktype purpose, struct curl_sockaddr *addr)
 
     if (purpose != CURLSOCKTYPE_IPCXN
         || (!flight->allow_private
-            && !address_is_public(&addr->addr, addr->addrlen)))
+            && !lv_address_is_public(&addr->addr, addr->addrlen)))
     {
         flight->refused = true;
         return CURL_SOCKET_BAD;

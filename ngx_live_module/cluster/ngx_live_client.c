@@ -4,6 +4,7 @@
 #include "lv_http_response.h"
 #include "lv_text.h"
 
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 
@@ -16,6 +17,8 @@ struct ngx_live_call_s {
     ngx_pool_t             *pool;
     ngx_live_endpoint_t    *endpoint;
     ngx_live_keyfile_t     *key;
+    ngx_str_t               secret;     /* of ngx_live_public_call() */
+    ngx_queue_t             wait;       /* for the endpoint's addresses */
     ngx_str_t               target;
     ngx_str_t               body;
     ngx_live_reply_pt       handler;
@@ -39,6 +42,7 @@ struct ngx_live_call_s {
     unsigned                retried:1;  /* … was closed: a new one is taken */
     unsigned                connected:1;
     unsigned                received:1; /* a byte of the answer */
+    unsigned                waits:1;
 };
 
 
@@ -50,6 +54,8 @@ static void ngx_live_call_write_handler(ngx_event_t *wev);
 static void ngx_live_call_read_handler(ngx_event_t *rev);
 static void ngx_live_call_send(ngx_live_call_t *call);
 static ngx_int_t ngx_live_call_head(ngx_live_call_t *call);
+static ngx_int_t ngx_live_call_sign(ngx_live_call_t *call, u_char *dst);
+static size_t ngx_live_call_limit(ngx_live_call_t *call);
 static ngx_int_t ngx_live_call_authorize(ngx_live_call_t *call, u_char *dst);
 static void ngx_live_call_read(ngx_live_call_t *call);
 static void ngx_live_call_body(void *data, const uint8_t *p, size_t n);
@@ -121,7 +127,8 @@ ngx_live_call(ngx_live_endpoint_t *ep, const char *path, lv_str_t body,
     call->start.log = ngx_cycle->log;
     call->dumb.data = call;
 
-    lv_text_init(&call->answer, NGX_LIVE_CALL_BODY);
+    lv_text_init(&call->answer, ngx_live_call_limit(call));
+    ep->calls++;
 
     ngx_add_timer(&call->start, timeout);
     ngx_post_event(&call->start, &ngx_posted_events);
@@ -136,10 +143,60 @@ failed:
 }
 
 
+static size_t
+ngx_live_call_limit(ngx_live_call_t *call)
+{
+    return call->endpoint->guarded ? NGX_LIVE_CALL_PUBLIC
+                                   : NGX_LIVE_CALL_BODY;
+}
+
+
+ngx_int_t
+ngx_live_call_secret(ngx_live_call_t *call, lv_str_t secret)
+{
+    call->secret.data = ngx_pnalloc(call->pool, secret.len);
+
+    if (call->secret.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(call->secret.data, secret.data, secret.len);
+    call->secret.len = secret.len;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_live_call_resolved(ngx_live_endpoint_t *ep)
+{
+    ngx_queue_t      *q;
+    ngx_live_call_t  *call;
+
+    while (!ngx_queue_empty(&ep->waiting)) {
+        q = ngx_queue_head(&ep->waiting);
+        call = ngx_queue_data(q, ngx_live_call_t, wait);
+
+        ngx_queue_remove(q);
+        call->waits = 0;
+        ngx_post_event(&call->start, &ngx_posted_events);
+    }
+}
+
+
 void
 ngx_live_call_cancel(ngx_live_call_t *call)
 {
     ngx_live_call_drop(call);
+    call->endpoint->calls--;
+
+    if (call->waits) {
+        ngx_queue_remove(&call->wait);
+    }
+
+    if (call->secret.len) {
+        OPENSSL_cleanse(call->secret.data, call->secret.len);
+    }
 
     if (call->start.timer_set) {
         ngx_del_timer(&call->start);
@@ -218,6 +275,12 @@ ngx_live_call_connect(ngx_live_call_t *call)
 
     for ( ;; ) {
         call->addr = ngx_live_endpoint_next(ep, &call->tried);
+
+        if (call->addr == NULL && ep->naddrs == 0 && ep->resolving) {
+            ngx_queue_insert_tail(&ep->waiting, &call->wait);
+            call->waits = 1;
+            return;
+        }
 
         if (call->addr == NULL) {
             if (call->error == NULL) {
@@ -436,7 +499,40 @@ ngx_live_call_head(ngx_live_call_t *call)
     call->received = 0;
 
     lv_text_reset(&call->answer);
-    lv_http_response_init(&call->response, false, NGX_LIVE_CALL_BODY);
+    lv_http_response_init(&call->response, false, ngx_live_call_limit(call));
+
+    return NGX_OK;
+}
+
+
+/* "Live-Signature: ...\r\n" */
+
+static ngx_int_t
+ngx_live_call_sign(ngx_live_call_t *call, u_char *dst)
+{
+    u_char        mac[EVP_MAX_MD_SIZE], time[NGX_TIME_T_LEN + 2], *p;
+    HMAC_CTX     *ctx;
+    unsigned      len;
+    ngx_uint_t    good;
+
+    p = ngx_sprintf(time, "%T.", ngx_time());
+    ctx = HMAC_CTX_new();
+
+    good = ctx != NULL
+           && HMAC_Init_ex(ctx, call->secret.data, (int) call->secret.len,
+                           EVP_sha256(), NULL)
+           && HMAC_Update(ctx, time, (size_t) (p - time))
+           && HMAC_Update(ctx, call->body.data, call->body.len)
+           && HMAC_Final(ctx, mac, &len);
+    HMAC_CTX_free(ctx);
+
+    if (!good) {
+        return NGX_ERROR;
+    }
+
+    dst = ngx_sprintf(dst, "Live-Signature: t=%T,v1=", ngx_time());
+    dst = ngx_hex_dump(dst, mac, len);
+    (void) ngx_sprintf(dst, "\r\n%Z");
 
     return NGX_OK;
 }
@@ -452,6 +548,10 @@ ngx_live_call_authorize(ngx_live_call_t *call, u_char *dst)
     lv_str_t  method, target;
 
     dst[0] = '\0';
+
+    if (call->secret.len) {
+        return ngx_live_call_sign(call, dst);
+    }
 
     if (call->key == NULL) {
         return NGX_OK;

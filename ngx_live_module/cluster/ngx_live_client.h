@@ -29,6 +29,7 @@
 #define NGX_LIVE_CALL_IDLE   8          /* kept-alive connections */
 #define NGX_LIVE_CALL_KEEP   30000      /* ms */
 #define NGX_LIVE_CALL_ADDRS  16
+#define NGX_LIVE_CALL_PUBLIC 16384
 
 typedef struct ngx_live_endpoint_s  ngx_live_endpoint_t;
 typedef struct ngx_live_call_s      ngx_live_call_t;
@@ -58,6 +59,19 @@ ngx_str_t *ngx_live_endpoint_url(ngx_live_endpoint_t *ep);
 ngx_live_call_t *ngx_live_call(ngx_live_endpoint_t *ep, const char *path,
     lv_str_t body, ngx_live_keyfile_t *key, ngx_msec_t timeout,
     ngx_live_reply_pt handler, void *data);
+/*
+ * The same to a URL of a user's (lib/lv_address.h: to public addresses alone,
+ * unless live_review_private is on), signed as webhooks are:
+ *
+ *   Live-Signature: t=<Unix time>,v1=<hex HMAC-SHA256 of t, ".", body>
+ *
+ * with `secret`, which is copied. Certificates by the system's store. Answers
+ * are at most NGX_LIVE_CALL_PUBLIC bytes. NULL, *err: it can not be called.
+ */
+ngx_live_call_t *ngx_live_public_call(const ngx_str_t *url, lv_str_t body,
+    lv_str_t secret, ngx_msec_t timeout, ngx_live_reply_pt handler,
+    void *data, const char **err);
+
 /* The handler will not be called. */
 void ngx_live_call_cancel(ngx_live_call_t *call);
 

@@ -4,6 +4,7 @@
  *   ngx_live_cluster_module.c  directives; election of the worker that leads
  *   ngx_live_endpoint.c        a URL: addresses, TLS, kept-alive connections
  *   ngx_live_client.c          one HTTP request
+ *   ngx_live_public.c          to URLs of users'
  *   ngx_live_decide.c          may this publish: live_publish_auth http://…
  *   ngx_live_heartbeat.c       what is told every two seconds, by the leader
  *   ngx_live_answer.c          and what is made of the answer
@@ -44,6 +45,10 @@ typedef struct {
     ngx_str_t             state_dir;    /* live_state_dir, or empty */
     ngx_live_redis_conf_t *redis;       /* live_redis, or NULL */
     ngx_resolver_t       *resolver;     /* live_resolver, or NULL */
+    ngx_flag_t            review_private;  /* live_review_private */
+#if (NGX_SSL)
+    ngx_ssl_t            *public_tls;   /* for URLs of users' */
+#endif
     ngx_array_t           endpoints;    /* ngx_live_endpoint_t * */
     time_t                started;
 } ngx_live_cluster_conf_t;

@@ -73,6 +73,13 @@ static ngx_command_t  ngx_live_cluster_commands[] = {
       0,
       NULL },
 
+    { ngx_string("live_review_private"),
+      NGX_LIVE_CONF|NGX_DIRECT_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      0,
+      offsetof(ngx_live_cluster_conf_t, review_private),
+      NULL },
+
     { ngx_string("live_state_dir"),
       NGX_LIVE_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
       ngx_live_cluster_path,
@@ -153,6 +160,7 @@ ngx_live_cluster_create_conf(ngx_cycle_t *cycle)
     }
 
     ccf->node_key = NGX_CONF_UNSET_PTR;
+    ccf->review_private = NGX_CONF_UNSET;
     ccf->started = ngx_time();
 
     if (ngx_array_init(&ccf->endpoints, cycle->pool, 2,
@@ -171,10 +179,28 @@ ngx_live_cluster_init_conf(ngx_cycle_t *cycle, void *conf)
 {
     ngx_live_cluster_conf_t  *ccf = conf;
 
+#if (NGX_SSL)
+    ngx_str_t              system = ngx_null_string;
+    ngx_live_endpoint_t    any;           /* of the public Internet */
+#endif
     ngx_uint_t             i;
     ngx_live_endpoint_t  **eps;
 
     ngx_conf_init_ptr_value(ccf->node_key, NULL);
+    ngx_conf_init_value(ccf->review_private, 0);
+
+#if (NGX_SSL)
+    if (ccf->control) {
+        ngx_memzero(&any, sizeof(ngx_live_endpoint_t));
+        any.ca = &system;
+
+        if (ngx_live_endpoint_tls(cycle, &any) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        ccf->public_tls = any.tls;
+    }
+#endif
 
     if (ccf->node_id.len == 0) {
         ccf->node_id = cycle->hostname;

@@ -1,6 +1,7 @@
 /* A URL of the control plane: see ngx_live_client.h. */
 
 #include "ngx_live_endpoint.h"
+#include "lv_address.h"
 
 #if (NGX_SSL)
 #include <openssl/x509v3.h>
@@ -23,24 +24,16 @@ typedef struct {
 } ngx_live_idle_t;
 
 
-static ngx_int_t ngx_live_endpoint_parse(ngx_conf_t *cf, ngx_str_t *url,
-    ngx_live_endpoint_t *ep);
 static void ngx_live_endpoint_host(ngx_live_endpoint_t *ep, ngx_url_t *u);
-static void ngx_live_endpoint_set(ngx_live_endpoint_t *ep,
-    struct sockaddr *sa, socklen_t len, ngx_live_addr_t *old,
-    ngx_uint_t nold);
 static void ngx_live_endpoint_resolved(ngx_resolver_ctx_t *ctx);
 static void ngx_live_idle_handler(ngx_event_t *ev);
 static void ngx_live_idle_write(ngx_event_t *ev);
-#if (NGX_SSL)
-static ngx_int_t ngx_live_endpoint_tls(ngx_cycle_t *cycle,
-    ngx_live_endpoint_t *ep);
-#endif
 
 
 ngx_live_endpoint_t *
 ngx_live_endpoint_add(ngx_conf_t *cf, ngx_str_t *url)
 {
+    const char               *err;
     ngx_uint_t                i;
     ngx_live_endpoint_t      *ep, **eps;
     ngx_live_cluster_conf_t  *ccf;
@@ -62,7 +55,8 @@ ngx_live_endpoint_add(ngx_conf_t *cf, ngx_str_t *url)
         return NULL;
     }
 
-    if (ngx_live_endpoint_parse(cf, url, ep) != NGX_OK) {
+    if (ngx_live_endpoint_parse(cf->cycle->pool, url, ep, &err) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\": %s", url, err);
         return NULL;
     }
 
@@ -136,14 +130,16 @@ ngx_live_endpoint_host(ngx_live_endpoint_t *ep, ngx_url_t *u)
 }
 
 
-static ngx_int_t
-ngx_live_endpoint_parse(ngx_conf_t *cf, ngx_str_t *url,
-    ngx_live_endpoint_t *ep)
+ngx_int_t
+ngx_live_endpoint_parse(ngx_pool_t *pool, ngx_str_t *url,
+    ngx_live_endpoint_t *ep, const char **err)
 {
     size_t      i, add;
     ngx_url_t   u;
 
     ngx_memzero(&u, sizeof(ngx_url_t));
+    ngx_queue_init(&ep->idle);
+    ngx_queue_init(&ep->waiting);
     ep->url = *url;
 
     if (ngx_strncasecmp(url->data, (u_char *) "https://", 8) == 0) {
@@ -151,8 +147,7 @@ ngx_live_endpoint_parse(ngx_conf_t *cf, ngx_str_t *url,
         u.default_port = 443;
         ep->ssl = 1;
 #if !(NGX_SSL)
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\": this nginx has no SSL", url);
+        *err = "this nginx has no SSL";
         return NGX_ERROR;
 #endif
 
@@ -161,8 +156,7 @@ ngx_live_endpoint_parse(ngx_conf_t *cf, ngx_str_t *url,
         u.default_port = 80;
 
     } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" is not an http:// or https:// URL", url);
+        *err = "it is not an http:// or https:// URL";
         return NGX_ERROR;
     }
 
@@ -171,11 +165,10 @@ ngx_live_endpoint_parse(ngx_conf_t *cf, ngx_str_t *url,
     u.uri_part = 1;
     u.no_resolve = 1;
 
-    if (ngx_parse_url(cf->cycle->pool, &u) != NGX_OK || u.host.len == 0
+    if (ngx_parse_url(pool, &u) != NGX_OK || u.host.len == 0
         || u.family == AF_UNIX)
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"%V\"",
-                           u.err ? u.err : "no host", url);
+        *err = u.err ? u.err : "no host";
         return NGX_ERROR;
     }
 
@@ -185,9 +178,8 @@ ngx_live_endpoint_parse(ngx_conf_t *cf, ngx_str_t *url,
         if (u.uri.data[i] <= ' ' || u.uri.data[i] >= 0x7f
             || u.uri.data[i] == '#' || u.uri.data[i] == '?')
         {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" may have a path, but no arguments and "
-                               "no characters that need to be escaped", url);
+            *err = "it may have a path, but no arguments and no characters "
+                   "that need to be escaped";
             return NGX_ERROR;
         }
     }
@@ -197,8 +189,17 @@ ngx_live_endpoint_parse(ngx_conf_t *cf, ngx_str_t *url,
     ep->path = u.uri;
     ngx_live_endpoint_host(ep, &u);
 
-    while (ep->path.len && ep->path.data[ep->path.len - 1] == '/') {
+    /* others are put together from it and a path */
+
+    while (!ep->guarded && ep->path.len
+           && ep->path.data[ep->path.len - 1] == '/')
+    {
         ep->path.len--;
+    }
+
+    for (i = 0; ep->guarded && i < u.naddrs; i++) {
+        ngx_live_endpoint_set(ep, u.addrs[i].sockaddr, u.addrs[i].socklen,
+                              NULL, 0);
     }
 
     return NGX_OK;
@@ -220,6 +221,7 @@ ngx_live_endpoint_init(ngx_cycle_t *cycle, ngx_live_endpoint_t *ep,
     ngx_url_t   u;
 
     ngx_queue_init(&ep->idle);
+    ngx_queue_init(&ep->waiting);
 
     ngx_memzero(&u, sizeof(ngx_url_t));
     u.url = ep->host_header;
@@ -255,8 +257,8 @@ ngx_live_endpoint_init(ngx_cycle_t *cycle, ngx_live_endpoint_t *ep,
 
 /* ---- addresses ---------------------------------------------------------- */
 
-/* Appends an address; what is known of it comes from the old ones. */
-static void
+/* What is known of it comes from the old ones. */
+void
 ngx_live_endpoint_set(ngx_live_endpoint_t *ep, struct sockaddr *sa,
     socklen_t len, ngx_live_addr_t *old, ngx_uint_t nold)
 {
@@ -264,6 +266,13 @@ ngx_live_endpoint_set(ngx_live_endpoint_t *ep, struct sockaddr *sa,
     ngx_live_addr_t  *addr;
 
     if (ep->naddrs == NGX_LIVE_CALL_ADDRS || len > sizeof(ngx_sockaddr_t)) {
+        return;
+    }
+
+    if (ep->guarded && !lv_address_is_public(sa, len)
+        && !ngx_live_cluster_conf((ngx_cycle_t *) ngx_cycle)->review_private)
+    {
+        ep->refused++;
         return;
     }
 
@@ -343,6 +352,7 @@ ngx_live_endpoint_resolved(ngx_resolver_ctx_t *ctx)
                       "addresses stay in use", &ep->host, ctx->state,
                       ngx_resolver_strerror(ctx->state));
         ngx_resolve_name_done(ctx);
+        ngx_live_call_resolved(ep);
         return;
     }
 
@@ -364,6 +374,7 @@ ngx_live_endpoint_resolved(ngx_resolver_ctx_t *ctx)
     ep->resolve_at = ngx_current_msec + ngx_min(ms, NGX_LIVE_RESOLVE_MAX_MS);
 
     ngx_resolve_name_done(ctx);
+    ngx_live_call_resolved(ep);
 }
 
 
@@ -505,6 +516,22 @@ ngx_live_endpoint_put(ngx_live_endpoint_t *ep, ngx_connection_t *c)
 }
 
 
+void
+ngx_live_endpoint_close(ngx_live_endpoint_t *ep)
+{
+    ngx_connection_t  *c;
+
+    while ((c = ngx_live_endpoint_get(ep)) != NULL) {
+        ngx_live_connection_close(c);
+    }
+
+    if (ep->resolving) {
+        ngx_resolve_name_done(ep->resolving);
+        ep->resolving = NULL;
+    }
+}
+
+
 /* It is closed by the peer, by time, or by an exiting worker. What a peer
  * sends unasked closes it, too. */
 
@@ -570,7 +597,7 @@ ngx_live_connection_close(ngx_connection_t *c)
 
 #if (NGX_SSL)
 
-static ngx_int_t
+ngx_int_t
 ngx_live_endpoint_tls(ngx_cycle_t *cycle, ngx_live_endpoint_t *ep)
 {
     ngx_str_t           *ca;

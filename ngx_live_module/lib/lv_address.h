@@ -9,13 +9,13 @@
  * Source: IANA's special-purpose address registries (RFC 6890 and updates).
  */
 
-#ifndef ADDRESS_H
-#define ADDRESS_H
+#ifndef LV_ADDRESS_H
+#define LV_ADDRESS_H
 
 #include <stdbool.h>
 #include <sys/socket.h>
 
 /* false for everything but AF_INET and AF_INET6, too. */
-bool address_is_public(const struct sockaddr *addr, socklen_t len);
+bool lv_address_is_public(const struct sockaddr *addr, socklen_t len);
 
 #endif

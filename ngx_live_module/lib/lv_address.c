@@ -1,4 +1,4 @@
-#include "job/address.h"
+#include "lv_address.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -100,7 +100,7 @@ is_public6(const uint8_t *addr)
 
 
 bool
-address_is_public(const struct sockaddr *addr, socklen_t len)
+lv_address_is_public(const struct sockaddr *addr, socklen_t len)
 {
     struct sockaddr_in   in;
     struct sockaddr_in6  in6;
