@@ -115,6 +115,13 @@ static const ngx_live_metric_t  ngx_live_metrics[] = {
     { NGX_LIVE_C_CHAT_REACTIONS,
       "ngx_live_chat_reactions_total", NULL,
       "Reactions of members." },
+    { NGX_LIVE_C_CHAT_REVIEWED,
+      "ngx_live_chat_reviews_total", NULL,
+      "Messages that a service was to be asked about." },
+    { NGX_LIVE_C_CHAT_REVIEW_FAILED,
+      "ngx_live_chat_reviews_failed_total", NULL,
+      "Of them those without a verdict: not asked, not in time, not "
+      "understood." },
     { NGX_LIVE_C_CHAT_REFUSED,
       "ngx_live_chat_refused_total", "reason=\"rules\"",
       "What members were refused: by the room's rules or their own rights; "

@@ -13,6 +13,7 @@
  *   _name.c       names: of guests, those that look like others', who is here
  *   _hold.c       members of a room that has no settings yet
  *   _settings.c   settings and words of a room, as they are in the store
+ *   _review.c     a service that is asked before a message is shown
  *   _rules.c      what of that forbids a message; bans
  *
  * A member belongs to one worker, and its memory to its request, which nginx
@@ -38,6 +39,8 @@
 #include "lv_room_bus.h"
 #include "lv_words.h"
 #include "lv_ws.h"
+
+#include <jansson.h>
 
 #define NGX_LIVE_CHAT_PROTOCOL  "live.chat.v1"
 
@@ -110,6 +113,9 @@ typedef struct {
     char        *poll;                    /* the open one, JSON; or NULL */
     ngx_live_chat_staff_t  *staff;
     ngx_uint_t   nstaff;
+    char        *review_url;              /* whom to ask; or NULL */
+    char        *review_secret;
+    unsigned     review_without;          /* an answer: the verdict */
     uint32_t     slow_ms;
     uint32_t     max_length;
     lv_role_e    least;                   /* role that may write */
@@ -188,6 +194,7 @@ typedef struct {
     ngx_str_t               device;
     ngx_live_chat_hold_t   *hold;         /* its hello waits for settings */
     lv_role_e               role;
+    uint32_t                reviews;      /* messages under review */
     uint64_t                author;
     uint32_t                bans;         /* version that `banned` is of */
     uint64_t                banned_until;
@@ -302,11 +309,28 @@ void ngx_live_chat_hold_bytes(ngx_live_chat_member_t *m, u_char *p, size_t n);
 /* The member is gone. */
 void ngx_live_chat_unhold(ngx_live_chat_member_t *m);
 
+/* _review.c */
+void ngx_live_chat_review_init(void);
+void ngx_live_chat_review_conf(ngx_live_chat_rules_t *rules, json_t *json);
+/* True: a service is asked, what becomes of it comes later. */
+ngx_uint_t ngx_live_chat_review(ngx_live_chat_member_t *m,
+    lv_chat_msg_t *msg, lv_room_entry_t *e);
+/* The member is gone; what it said is not. */
+void ngx_live_chat_review_gone(ngx_live_chat_member_t *m);
+
 /* _say.c */
+/* A message that may be said, unless the member is banned by now. */
+void ngx_live_chat_say(ngx_live_chat_member_t *m, lv_chat_msg_t *msg,
+    lv_room_entry_t *e);
+/* Whose it is. */
+void ngx_live_chat_author(ngx_live_chat_member_t *m, lv_room_entry_t *e);
 void ngx_live_chat_said(ngx_live_chat_member_t *m, u_char *p, size_t len);
 
 /* _settings.c */
 void ngx_live_chat_rules(ngx_live_chat_room_t *room);
+/* The settings alone, of any room; to be freed. */
+void ngx_live_chat_rules_of(lv_store_t *st, lv_room_t *room, uint32_t gen,
+    ngx_live_chat_rules_t *rules);
 void ngx_live_chat_rules_free(ngx_live_chat_rules_t *rules);
 /* What members are told of them. */
 void ngx_live_chat_rules_json(lv_json_t *j, ngx_live_chat_rules_t *rules);

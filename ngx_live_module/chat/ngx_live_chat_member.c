@@ -338,6 +338,7 @@ ngx_live_chat_cleanup(void *data)
 
     ngx_live_chat_room_leave(m);
     ngx_live_chat_unhold(m);
+    ngx_live_chat_review_gone(m);
 
     if (m->waits) {
         ngx_queue_remove(&m->wait);

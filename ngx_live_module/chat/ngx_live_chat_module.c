@@ -360,6 +360,7 @@ ngx_live_chat_init_process(ngx_cycle_t *cycle)
 {
     ngx_live_chat_member_init(cycle);
     ngx_live_chat_wait_init(cycle);
+    ngx_live_chat_review_init();
 
     if (ngx_live_on_rung(ngx_live_chat_rung) != NGX_OK
         || ngx_live_on_exit(ngx_live_chat_exit) != NGX_OK

@@ -299,6 +299,22 @@ ngx_live_chat_media_ms(ngx_live_chat_member_t *m, lv_store_t *st)
 }
 
 
+void
+ngx_live_chat_author(ngx_live_chat_member_t *m, lv_room_entry_t *e)
+{
+    e->author = m->author;
+    e->role = m->role;
+    e->user.data = m->user.data;
+    e->user.len = m->user.len;
+    e->name.data = m->name.data;
+    e->name.len = m->name.len;
+
+    if (e->media_ms == 0 && ngx_live_store()) {
+        e->media_ms = ngx_live_chat_media_ms(m, ngx_live_store());
+    }
+}
+
+
 static ngx_int_t
 ngx_live_chat_append(ngx_live_chat_member_t *m, lv_chat_msg_t *msg,
     lv_room_entry_t *e)
@@ -313,13 +329,7 @@ ngx_live_chat_append(ngx_live_chat_member_t *m, lv_chat_msg_t *msg,
         return NGX_ERROR;
     }
 
-    e->author = m->author;
-    e->role = m->role;
-    e->user.data = m->user.data;
-    e->user.len = m->user.len;
-    e->name.data = m->name.data;
-    e->name.len = m->name.len;
-    e->media_ms = ngx_live_chat_media_ms(m, st);
+    ngx_live_chat_author(m, e);
 
     rc = lv_room_append(st, m->room->room, m->room->gen, ngx_live_now_ms(), e);
 
@@ -397,7 +407,25 @@ ngx_live_chat_text(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
         e.status = LV_ROOM_SHADOW;
     }
 
-    (void) ngx_live_chat_append(m, msg, &e);
+    if (!ngx_live_chat_review(m, msg, &e)) {
+        (void) ngx_live_chat_append(m, msg, &e);
+    }
+}
+
+
+void
+ngx_live_chat_say(ngx_live_chat_member_t *m, lv_chat_msg_t *msg,
+    lv_room_entry_t *e)
+{
+    if (!m->joined || m->gone || m->closed || !ngx_live_chat_may(m, msg)) {
+        return;
+    }
+
+    if (m->banned == LV_BAN_SHADOW) {
+        e->status = LV_ROOM_SHADOW;
+    }
+
+    (void) ngx_live_chat_append(m, msg, e);
 }
 
 

@@ -3,17 +3,16 @@
  *
  *   settings  {"slow_ms":0,"mode":"all|followers|subscribers|emote",
  *             "unique":false,"links":true,"max_length":500,"hold":false,
- *             "poll":{…},"staff":[{"user","role","name"}]}
+ *             "poll":{…},"staff":[{"user","role","name"}],
+ *             "review":{"url","secret","on_timeout"}}
  *   words     [{"word":"…","kind":"exact|pattern","action":"allow|mask|hold|
  *             block"}]
  *
- * Members are told of the first six, and of the open poll; who the staff is
- * is for the worker alone. Other members of the settings are not for here.
+ * Members are told of the first six, and of the open poll; staff and review
+ * are for the worker alone. Other members of the settings are not for here.
  */
 
 #include "ngx_live_chat.h"
-
-#include <jansson.h>
 
 
 #define NGX_LIVE_CHAT_LENGTH  500        /* code points */
@@ -178,6 +177,7 @@ ngx_live_chat_settings(ngx_live_chat_rules_t *rules, json_t *json)
 
     ngx_live_chat_settings_poll(rules, json_object_get(json, "poll"));
     ngx_live_chat_settings_staff(rules, json_object_get(json, "staff"));
+    ngx_live_chat_review_conf(rules, json_object_get(json, "review"));
 }
 
 
@@ -264,12 +264,31 @@ ngx_live_chat_rules_words(lv_store_t *st, lv_room_t *room, uint32_t gen,
 }
 
 
+void
+ngx_live_chat_rules_of(lv_store_t *st, lv_room_t *room, uint32_t gen,
+    ngx_live_chat_rules_t *rules)
+{
+    json_t    *json;
+    uint32_t   version;
+
+    version = lv_room_blob_version(room, LV_ROOM_BLOB_SETTINGS);
+
+    if (version == rules->settings_version && rules->max_length != 0) {
+        return;
+    }
+
+    json = ngx_live_chat_blob(st, room, gen, LV_ROOM_BLOB_SETTINGS, &version);
+    ngx_live_chat_settings(rules, json);
+    rules->settings_version = version;
+    json_decref(json);
+}
+
+
 /* Reads what has changed. */
 void
 ngx_live_chat_rules(ngx_live_chat_room_t *room)
 {
-    json_t                 *json;
-    uint32_t                version, gen;
+    uint32_t                gen;
     lv_room_t              *all;
     lv_store_t             *st;
     ngx_live_chat_rules_t  *rules;
@@ -281,16 +300,7 @@ ngx_live_chat_rules(ngx_live_chat_room_t *room)
         return;
     }
 
-    version = lv_room_blob_version(room->room, LV_ROOM_BLOB_SETTINGS);
-
-    if (version != rules->settings_version || rules->max_length == 0) {
-        json = ngx_live_chat_blob(st, room->room, room->gen,
-                                  LV_ROOM_BLOB_SETTINGS, &version);
-        ngx_live_chat_settings(rules, json);
-        rules->settings_version = version;
-        json_decref(json);
-    }
-
+    ngx_live_chat_rules_of(st, room->room, room->gen, rules);
     ngx_live_chat_rules_words(st, room->room, room->gen, rules);
 
     all = lv_room_global(st, &gen);
@@ -304,6 +314,7 @@ ngx_live_chat_rules_free(ngx_live_chat_rules_t *rules)
     lv_words_destroy(rules->words);
     free(rules->poll);
     ngx_free(rules->staff);
+    ngx_live_chat_review_conf(rules, NULL);
     ngx_memzero(rules, sizeof(ngx_live_chat_rules_t));
 }
 

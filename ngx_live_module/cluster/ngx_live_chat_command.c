@@ -3,7 +3,7 @@
 #include "ngx_live_chat_sync.h"
 
 
-static ngx_int_t ngx_live_chat_say(lv_store_t *st, lv_room_t *room,
+static ngx_int_t ngx_live_chat_spoken(lv_store_t *st, lv_room_t *room,
     uint32_t gen, json_t *command);
 static ngx_int_t ngx_live_chat_happen(lv_store_t *st, lv_room_t *room,
     uint32_t gen, json_t *command);
@@ -15,6 +15,9 @@ static lv_str_t ngx_live_chat_member_str(json_t *command, const char *name);
 static uint64_t ngx_live_chat_member_id(json_t *command, const char *name);
 static ngx_int_t ngx_live_chat_add(lv_store_t *st, lv_room_t *room,
     uint32_t gen, lv_room_entry_t *e);
+
+
+ngx_live_chat_sync_say_pt  ngx_live_chat_sync_say;
 
 
 static const struct {
@@ -79,13 +82,13 @@ ngx_live_chat_command(lv_store_t *st, json_t *command)
         return NGX_OK;
     }
 
-    return op[0] == 'm' ? ngx_live_chat_say(st, room, gen, command)
+    return op[0] == 'm' ? ngx_live_chat_spoken(st, room, gen, command)
                         : ngx_live_chat_happen(st, room, gen, command);
 }
 
 
 static ngx_int_t
-ngx_live_chat_say(lv_store_t *st, lv_room_t *room, uint32_t gen,
+ngx_live_chat_spoken(lv_store_t *st, lv_room_t *room, uint32_t gen,
     json_t *command)
 {
     lv_room_entry_t  e;
@@ -103,6 +106,14 @@ ngx_live_chat_say(lv_store_t *st, lv_room_t *room, uint32_t gen,
 
     if (e.user.len == 0 || e.text.len == 0) {
         return NGX_ERROR;
+    }
+
+    e.author = lv_room_hash(st, e.user.data, e.user.len, 1);
+
+    if (ngx_live_chat_sync_say
+        && ngx_live_chat_sync_say(st, room, gen, &e))
+    {
+        return NGX_OK;
     }
 
     return ngx_live_chat_add(st, room, gen, &e);

@@ -40,6 +40,15 @@ ngx_uint_t ngx_live_chat_asks(lv_store_t *st);
 /* "rooms" of the answer. */
 void ngx_live_chat_rooms(lv_store_t *st, json_t *rooms);
 
+/*
+ * Set by the chat: is asked about a message over the API that is about to be
+ * added to the room. True: it has been taken, and will be added, or not.
+ */
+typedef ngx_uint_t (*ngx_live_chat_sync_say_pt)(lv_store_t *st,
+    lv_room_t *room, uint32_t gen, lv_room_entry_t *e);
+
+extern ngx_live_chat_sync_say_pt  ngx_live_chat_sync_say;
+
 /* A command of type "chat". NGX_ERROR: it makes no sense. */
 ngx_int_t ngx_live_chat_command(lv_store_t *st, json_t *command);
 

@@ -285,7 +285,8 @@ ngx_live_call_connect(ngx_live_call_t *call)
         if (call->addr == NULL) {
             if (call->error == NULL) {
                 call->error = ep->naddrs ? "cannot be connected to"
-                                         : "its name has no address";
+                              : ep->refused ? "its address is not public"
+                                            : "its name has no address";
             }
 
             /* not from within ngx_live_call_event()'s caller */

@@ -168,6 +168,8 @@ enum {
     NGX_LIVE_C_BUS_DROPPED,
     NGX_LIVE_C_BUS_LOST,
     NGX_LIVE_C_BUS_CONNECTS,
+    NGX_LIVE_C_CHAT_REVIEWED,
+    NGX_LIVE_C_CHAT_REVIEW_FAILED,
     /* gauges: added and taken back by the same worker (lv_gauge_sum) */
     NGX_LIVE_GAUGES,
     NGX_LIVE_G_WAITING = NGX_LIVE_GAUGES,

@@ -12,7 +12,8 @@ package Live::Receiver;
 #
 # What it does, by behave(): ok; status N; fail N; hang (no answer); redirect
 # URL; huge (an answer without end); head (headers without end); drip (a byte
-# a second). With bind => '::' it listens on IPv6 (and IPv4) too.
+# a second); review (a chat's reviewer: a text that begins with "deny" or "hold"
+# gets that verdict, with "late" none for two seconds). With bind => '::' it listens on IPv6 (and IPv4) too.
 
 use strict;
 use warnings;
@@ -150,11 +151,23 @@ sub _one {
     }
 
     read $client, $body, $header{'content-length'} // 0;
-    $self->_append('got', $JSON->encode({ method => $method, path => $path,
+    $self->_append('got', $self->{last} = $JSON->encode({ method => $method, path => $path,
         headers => \%header, body => $body, time => time(),
         json => eval { $JSON->decode($body) } }) . "\n");
 
     $self->_answer($client, split / /, $self->_file('how'));
+}
+
+sub _review {
+    my ($self, $client) = @_;
+    my $last = $JSON->decode($self->{last});
+    my ($said) = ($last->{json}{text} // '') =~ /^(deny|hold|late)/;
+
+    sleep 2 if ($said // '') eq 'late';
+    my $text = $JSON->encode({ action => $said // 'allow',
+        message => "It says $last->{json}{text}." });
+    print $client "HTTP/1.1 200 OK\r\nContent-Length: " . length($text)
+        . "\r\nConnection: close\r\n\r\n$text";
 }
 
 sub _answer {
@@ -164,7 +177,9 @@ sub _answer {
 
     $client->autoflush(1);
 
-    if ($how eq 'hang') {
+    if ($how eq 'review') {
+        return $self->_review($client);
+    } elsif ($how eq 'hang') {
         sleep 30;
     } elsif ($how eq 'status') {
         $status = $arg;
