@@ -171,6 +171,8 @@ my ($asked) = $metrics =~ /^ngx_live_chat_reviews_total (\d+)/m;
 my ($failed) = $metrics =~ /^ngx_live_chat_reviews_failed_total (\d+)/m;
 cmp_ok($asked, '>', $failed, 'counted');
 cmp_ok($failed, '>=', 5, '... also what failed');
+like($ng->log_text, qr{its address is not public}, 'the log says why nobody was'
+    . ' asked');
 unlike($ng->log_text, qr/\Q$secret\E/, 'the secret is in no log');
 unlike($user{ann}->get("/streams/$id/moderation/settings")->body,
     qr/review|lvcr_/, 'nor with the settings');
