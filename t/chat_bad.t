@@ -71,6 +71,82 @@ for my $text (sort keys %code) {
 $bad->send({ type => 'message', text => 'still here' });
 ok($good->message(text => 'still here'), 'who errs goes on');
 
+# --- what ends a connection, or is refused, or comes out clean; nobody else
+# sees any of it, and the log says it once
+
+my @ends = (
+    [ 1009, 'oversized', sub { $_[0]->frame(op => 1,
+        data => '{"type":"message","text":"evil ' . 'x' x 9000 . '"}') } ],
+    [ 1009, 'oversized in fragments', sub {
+        $_[0]->frame(op => 1, fin => 0, data => '{"type":"message","text":"');
+        $_[0]->frame(op => 0, fin => 0, data => 'evil' x 500) for 1 .. 5;
+    } ],
+    [ 1003, 'binary', sub { $_[0]->frame(op => 2, data => 'evil') } ],
+    [ 1007, 'invalid UTF-8', sub { $_[0]->frame(op => 1, data =>
+        "{\"type\":\"message\",\"text\":\"evil \xc3\x28\"}") } ],
+    [ 1007, 'a surrogate in UTF-8', sub { $_[0]->frame(op => 1, data =>
+        "{\"type\":\"message\",\"text\":\"evil \xed\xa0\x80\"}") } ],
+);
+
+for my $case (@ends) {
+    my ($close, $name, $send) = @$case;
+    my $ws = chat('bad', 'Evil');
+    my $before = () = $ng->log_text =~ /a member broke a rule/g;
+    $send->($ws);
+    is(($ws->ended)[0], $close, "$name: closed");
+    my $after = () = $ng->log_text =~ /a member broke a rule/g;
+    is($after - $before, 1, "... and logged, once");
+    $ws->drop;
+}
+
+my %refused = (
+    'deep nesting' => [ '[' x 2000, 'malformed' ],
+    'nesting' => [ '{"type":"message","text":' . '{"a":' x 500 . '"evil"'
+        . '}' x 501, 'too_deep' ],
+    'wrong JSON' => [ '{"type":"message","text":"evil"', 'malformed' ],
+    'two objects' => [ '{"type":"message","text":"evil"}{}', 'malformed' ],
+    'half a surrogate' => [ '{"type":"message","text":"evil \ud800"}',
+        'malformed' ],
+    'a forged name' => [ '{"type":"message","text":"evil","name":"Good"}',
+        'unknown_member' ],
+    'a forged author' => [ '{"type":"message","text":"evil","user":"1"}',
+        'unknown_member' ],
+    'an event of the control plane' => [ '{"type":"event","event":"gift"}',
+        'unknown_type' ],
+    'a poll of its own' => [ '{"type":"poll","question":"evil"}', 'unknown_type' ],
+    'a bidi control alone' => [ '{"type":"message","text":"\u202e"}',
+        'bad_value' ],
+    'controls alone' => [ '{"type":"message","text":"\u0000\u001b"}',
+        'bad_value' ],
+    'a vote for what is none' => [ '{"type":"vote","poll":"x","choice":1}',
+        'bad_value' ],
+    'a reaction of 100 bytes' => [ '{"type":"reaction","reaction":"'
+        . 'evil' x 25 . '"}', 'too_long' ],
+);
+my $wrong = chat('bad', 'Wrong');
+
+for my $name (sort keys %refused) {
+    my ($text, $is) = @{ $refused{$name} };
+    $wrong->send($text);
+    is($wrong->message(type => 'error')->{code}, $is, $name);
+}
+my $lines = () = $ng->log_text =~ /sent what is no message/g;
+is($lines, 2, 'each of the two who sent such things is in the log once');
+
+my %clean = (
+    'a\u0000b\u001b[31mc' => 'ab[31mc', 'a\u202eb\u2066c' => 'abc',
+    'e' . '\u0301' x 50 => "e\x{301}\x{301}\x{301}\x{301}",
+    'l\nm\ttwo' => 'l m two',
+);
+for my $text (sort keys %clean) {
+    $wrong->send(qq({"type":"message","text":"clean $text"}));
+    ok($good->message(type => 'message', text => "clean $clean{$text}"),
+        "controls, bidi, zalgo: $text");
+}
+ok($good->quiet(0.3, type => 'message', text => qr/evil/),
+    'nobody saw what was refused');
+$wrong->drop;
+
 # --- names
 
 my %name = ("\x{202e}evil" => 'a bidi control', 'x' x 200 => 'too long',
@@ -104,6 +180,10 @@ $burst->send({ type => 'message', text => "m$_", ref => "m$_" }) for 1 .. 15;
 my @refused = grep { $_->{type} eq 'error' }
     map { $burst->message(ref => "m$_") } 1 .. 15;
 is(scalar @refused, 5, 'ten messages at once, the rest is refused');
+$lines = () = $ng->log_text =~ /a member is limited/g;
+is($lines, 1, '... and logged once');
+$lines = () = $ng->log_text =~ /closed for flooding/g;
+is($lines, 1, '... as is a flood');
 
 # --- a reader that stops
 

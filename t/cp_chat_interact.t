@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use JSON::PP;
+use MIME::Base64 ();
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -177,8 +178,14 @@ is($user{moder}->post("/streams/$id/raid", { stream => $there })->status, 403,
     'a raid is not for moderators');
 is($user{owner}->post("/streams/$id/raid", { stream => $there })->status, 202,
     'but for the owner');
-is_deeply(told('event')->{data}, { stream => $there, title => 'There',
+$node->beat;
+my ($raid) = grep { ($_->{event} // '') eq 'raid' } @{ $node->{commands} };
+is_deeply($raid->{data}, { stream => $there, title => 'There',
     username => 'other' }, '... the room is told where to');
+my ($raided) = grep { ($_->{data}{title} // '') eq 'Show' }
+    @{ $node->{commands} };
+is("$raided->{stream} $raided->{event} $raided->{data}{stream}",
+    "$there raided $id", '... and the other who comes');
 is($user{owner}->post("/streams/$id/raid", { stream => $id })->status, 422,
     'not to itself');
 $user{other}->patch("/streams/$there", { visibility => 'private' });
@@ -187,6 +194,80 @@ is($user{owner}->post("/streams/$id/raid", { stream => $there })->status, 422,
 is($user{owner}->post("/streams/$id/chat/events", { event => 'tip',
     name => 'Carl', amount => 500, currency => 'EUR' })->status, 202, 'a tip');
 is(told('event')->{data}{amount}, 500, '... is shown');
+
+# ---- subscribers
+
+sub role_of {
+    my ($claims) = $user{other}->post("/streams/$id/token")->json->{token}
+        =~ /\.([^.]+)\./;
+    return decode_json(MIME::Base64::decode_base64url($claims))->{role};
+}
+
+my $subscriber = "/users/me/subscribers/" . $user{other}->id;
+$user{moder}->patch("/streams/$id/moderation/settings",
+    { settings => { mode => 'subscribers' } });
+is(role_of(), 'viewer', 'without a subscription a viewer');
+is($user{other}->post("/streams/$id/chat", { text => 'x' })->status, 403,
+    '... who may not write where subscribers may');
+is($user{owner}->put($subscriber, { seconds => 3600 })->status, 200,
+    'the owner gives one');
+is(role_of(), 'subscriber', '... which is a role');
+is($user{other}->post("/streams/$id/chat", { text => 'x' })->status, 202,
+    '... that may');
+is_deeply([ map { $_->{user}{username} } @{ $user{owner}->get(
+    '/users/me/subscribers')->json->{items} } ], ['other'], 'the list');
+is_deeply([ map { $_->{user}{username} } @{ $user{other}->get(
+    '/users/me/subscriptions')->json->{items} } ], ['owner'],
+    '... of the other, too');
+is($user{owner}->put('/users/me/subscribers/' . $user{owner}->id, {})
+    ->status, 422, 'nobody subscribes to himself');
+$cp->sql("UPDATE subscriptions SET until = now() - interval '1s'");
+is(role_of(), 'viewer', 'it ends by itself');
+$user{owner}->put($subscriber, {});
+is(role_of(), 'subscriber', 'or goes on for good');
+is($user{owner}->delete($subscriber)->status, 204, 'until it is taken away');
+is(role_of(), 'viewer', '... then it is over');
+ok($cp->sql("SELECT count(*) FROM revocations WHERE kind = 'sub_stream'"
+    . " AND value LIKE '" . $user{other}->id . "%'"),
+    '... with the tokens that say otherwise');
+is($cp->sql("SELECT string_agg(action, ' ' ORDER BY id) FROM audit_log"
+    . " WHERE object = 'user' AND action LIKE 'subscription.%'"),
+    'subscription.set subscription.set subscription.remove',
+    'all of it is in the audit log');
+$user{moder}->patch("/streams/$id/moderation/settings",
+    { settings => { mode => undef } });
+
+# ---- a review service
+
+my $review = "/streams/$id/moderation/review";
+is($user{moder}->put($review, { url => 'https://example.org/',
+    on_timeout => 'deny' })->status, 403, 'a review is not for moderators');
+is($user{owner}->put($review, { url => 'https://example.org/?a=b',
+    on_timeout => 'deny' })->status, 422, 'nor with arguments');
+my $secret = $user{owner}->put($review, { url => 'https://example.org/r',
+    on_timeout => 'hold' })->json->{secret};
+like($secret, qr/^lvcr_[\w-]{43}$/, 'a secret, shown once');
+unlike($user{owner}->get($review)->body, qr/lvcr_|sealed/, '... and once only');
+unlike($cp->sql('SELECT sealed FROM chat_reviews'), qr/\Q$secret\E/,
+    'it is sealed');
+$node->beat;
+is_deeply($node->{rooms}{$id}{settings}{review}, { secret => $secret,
+    url => 'https://example.org/r', on_timeout => 'hold' }, 'nodes have it');
+is($user{owner}->delete($review)->status, 204, 'taken away');
+$node->beat;
+is($node->{rooms}{$id}{settings}{review}, undef, '... there as well');
+
+# ---- who keeps order
+
+$node->beat;
+is_deeply([ map { "$_->{role} $_->{name}" }
+    @{ $node->{rooms}{$id}{settings}{staff} } ],
+    [ 'owner owner', 'moderator moder' ], 'nodes know who keeps order');
+$user{owner}->delete("/streams/$id/members/" . $user{moder}->id);
+$node->beat;
+is(scalar @{ $node->{rooms}{$id}{settings}{staff} }, 1, '... as it changes');
+$user{owner}->put("/streams/$id/members/" . $user{moder}->id,
+    { role => 'moderator' });
 
 # ---- how long it is kept
 
@@ -218,7 +299,18 @@ is($cp->sql("SELECT count(*) >= 7 FROM pg_inherits"
 # ---- erased, deleted
 
 send_items(item('message', $user{plain}, text => 'mine'));
-$cp->sql('DELETE FROM users WHERE id = ' . $user{plain}->id);
+my $admin = person($cp, 'admin', role => 'admin');
+is($user{other}->delete('/admin/users/' . $user{plain}->id)->status, 403,
+    'users are erased by admins');
+is($admin->delete('/admin/users/' . $user{plain}->id)->status, 204,
+    'and they may');
+$node->beat;
+ok((grep { ($_->{op} // '') eq 'erase'
+    && $_->{target_user} eq $user{plain}->id } @{ $node->{commands} }),
+    'nodes are told');
+send_items(item('message', $user{plain}, text => 'from a node that was away'));
+is($cp->sql("SELECT count(*) FROM chat_messages WHERE message_text LIKE"
+    . " 'from a node%'"), 0, '... and what they bring later has no words');
 is($cp->sql("SELECT count(*) FROM chat_messages WHERE message_text = 'mine'"
     . " OR name = 'plain' OR subject = '" . $user{plain}->id . "'"), 0,
     'of who is erased nothing stays');

@@ -66,6 +66,10 @@ const route_t  routes_admin[] = {
       .handler = admin_users_change, .access = ACCESS_ADMIN,
       .scope = "admin:write", .body = user_fields },
 
+    { .method = "DELETE", .path = "/admin/users/{id}",
+      .handler = admin_users_erase, .access = ACCESS_ADMIN,
+      .scope = "admin:write" },
+
     { .method = "POST", .path = "/admin/users/{id}/suspend",
       .handler = admin_users_suspend, .access = ACCESS_MODERATOR,
       .scope = "admin:write", .body = suspend_fields },

@@ -18,6 +18,7 @@ int admin_users_list(request_t *r);
 int admin_users_get(request_t *r);
 int admin_users_change(request_t *r);
 int admin_users_suspend(request_t *r);
+int admin_users_erase(request_t *r);
 int admin_users_unsuspend(request_t *r);
 
 int admin_reports_list(request_t *r);

@@ -122,6 +122,13 @@ static const db_query_t  admin_user_suspend_sql = {
 };
 DB_REGISTER(admin_user_suspend_sql);
 
+static const db_query_t  admin_user_erase_sql = {
+    "admin_user_erase",
+    "DELETE FROM users WHERE id = $1::bigint",
+    1
+};
+DB_REGISTER(admin_user_erase_sql);
+
 static const db_query_t  admin_user_unsuspend_sql = {
     "admin_user_unsuspend",
     "UPDATE users SET suspended_at = NULL, suspended_reason = NULL,"
@@ -351,6 +358,34 @@ admin_users_suspend(request_t *r)
     }
 
     return admin_user_respond(r, user.id);
+}
+
+
+/* For good: with streams, keys and all that was said (sql: users_chat_erase).
+ * What is live ends, because its stream is not there any more. */
+int
+admin_users_erase(request_t *r)
+{
+    int            status;
+    admin_user_t   user;
+
+    status = admin_user_lock(r, &user);
+    if (status == 0) {
+        status = admin_user_outranked(r, &user);
+    }
+
+    if (status != 0) {
+        return status;
+    }
+
+    if (audit(r, "admin.user.erase", "user", user.id, NULL) != 0
+        || admin_user_shut_out(r, user.id, "erased") != 0
+        || db_run(r->db, &admin_user_erase_sql, user.id) == NULL)
+    {
+        return problem_db(r);
+    }
+
+    return respond_empty(r);
 }
 
 

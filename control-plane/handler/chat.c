@@ -101,6 +101,16 @@ static const db_query_t  q_chat_likes = {
 };
 DB_REGISTER(q_chat_likes);
 
+/* From where, for the room that is raided. */
+static const db_query_t  q_chat_raider = {
+    "chat_raider",
+    "SELECT s.title, u.username, coalesce(l.viewers, 0) FROM streams s"
+    " JOIN users u ON u.id = s.user_id"
+    " LEFT JOIN live_streams l ON l.stream_id = s.id WHERE s.id = $1",
+    1
+};
+DB_REGISTER(q_chat_raider);
+
 static const db_query_t  q_chat_raided = {
     "chat_raided",
     "SELECT s.title, u.username FROM streams s JOIN users u"
@@ -289,10 +299,10 @@ static int
 raid_post(request_t *r)
 {
     int           rc;
-    bool          sent;
+    bool          sent, told;
     stream_t      stream;
     const char   *to;
-    db_result_t  *res;
+    db_result_t  *res, *from;
 
     rc = stream_open(r, STREAM_EDIT, &stream);
     if (rc != 0) {
@@ -314,10 +324,18 @@ raid_post(request_t *r)
         return problem_field(r, "stream", "is none that everybody may see.");
     }
 
-    if (chat_command_one(r, stream.id, "event",
+    from = db_run(r->db, &q_chat_raider, stream.id);
+
+    if (from == NULL
+        || chat_command_one(r, stream.id, "event",
             json_pack("{s:s,s:{s:s,s:s,s:s}}", "event", "raid", "data",
                 "stream", to, "title", db_text(res, 0, 0), "username",
                 db_text(res, 0, 1)), &sent) != 0
+        || (sent && chat_command_one(r, to, "event",
+            json_pack("{s:s,s:{s:s,s:s,s:s,s:I}}", "event", "raided", "data",
+                "stream", stream.id, "title", db_text(from, 0, 0), "username",
+                db_text(from, 0, 1), "viewers",
+                (json_int_t) db_int(from, 0, 2)), &told) != 0)
         || audit(r, "chat.raid", "chat", stream.id,
                  json_pack("{s:s}", "stream", to)) != 0)
     {

@@ -408,9 +408,13 @@ stream_delete(request_t *r)
         return 412;
     }
 
+    /* the counter of revocations is locked before that of rooms, as it is
+     * wherever both are */
+
     if (command_kick(r, stream.id, "deleted", "The stream was deleted.")
             != 0
-        || event_emit(r->db, "stream.deleted", stream.id, NULL, NULL) != 0)
+        || event_emit(r->db, "stream.deleted", stream.id, NULL, NULL) != 0
+        || revoke_stream(r, stream.id) != 0)
     {
         return problem_db(r);
     }
@@ -421,8 +425,7 @@ stream_delete(request_t *r)
         || audit(r, "stream.delete", "stream", stream.id,
                  json_pack("{s:s, s:s}", "title", db_text(res, 0, 0),
                            "owner", stream.owner))
-               != 0
-        || revoke_stream(r, stream.id) != 0)
+               != 0)
     {
         return problem_db(r);
     }

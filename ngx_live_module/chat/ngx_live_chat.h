@@ -211,7 +211,8 @@ typedef struct {
     unsigned                broken:1;     /* nothing can be sent */
     unsigned                guest:1;      /* named by itself */
     unsigned                seated:1;     /* in the list of who is here */
-    unsigned                noted:1;      /* the log has that it errs */
+    unsigned                noted:1;      /* the log has that it errs … */
+    unsigned                hasty:1;      /* … and that it was limited */
 } ngx_live_chat_member_t;
 
 extern ngx_module_t  ngx_http_live_chat_module;

@@ -96,7 +96,7 @@ ngx_live_chat_review_conf(ngx_live_chat_rules_t *rules, json_t *json)
 }
 
 
-/* ---- asking --------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------- */
 
 static void
 ngx_live_chat_review_text(lv_text_t *t, const char *room, lv_room_entry_t *e)

@@ -268,6 +268,14 @@ ngx_live_chat_fast(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
     }
 
     ngx_live_count(NGX_LIVE_C_CHAT_LIMITED, 1);
+
+    if (!m->hasty) {
+        m->hasty = 1;
+        ngx_log_error(NGX_LOG_INFO, m->connection->log, 0,
+                      "live chat: a member is limited: %s More of it is not "
+                      "logged", text);
+    }
+
     ngx_live_chat_error(m, msg, "rate_limited", text, retry);
 
     return 1;
