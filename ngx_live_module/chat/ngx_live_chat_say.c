@@ -323,6 +323,22 @@ ngx_live_chat_author(ngx_live_chat_member_t *m, lv_room_entry_t *e)
 }
 
 
+/* Everybody is refused then: a line says it for all of ten seconds. */
+static void
+ngx_live_chat_append_failed(ngx_live_chat_member_t *m, int rc)
+{
+    static time_t  logged;
+
+    if (ngx_time() - logged >= 10) {
+        logged = ngx_time();
+        ngx_log_error(NGX_LOG_WARN, m->connection->log, 0,
+                      "live chat: room \"%V\": %s", &m->stream,
+                      rc == LV_AGAIN ? "live_chat_buffer is full"
+                                     : "the room has gone");
+    }
+}
+
+
 static ngx_int_t
 ngx_live_chat_append(ngx_live_chat_member_t *m, lv_chat_msg_t *msg,
     lv_room_entry_t *e)
@@ -342,10 +358,7 @@ ngx_live_chat_append(ngx_live_chat_member_t *m, lv_chat_msg_t *msg,
     rc = lv_room_append(st, m->room->room, m->room->gen, ngx_live_now_ms(), e);
 
     if (rc != LV_OK) {
-        ngx_log_error(NGX_LOG_WARN, m->connection->log, 0,
-                      "live chat: room \"%V\": %s", &m->stream,
-                      rc == LV_AGAIN ? "live_chat_buffer is full"
-                                     : "the room has gone");
+        ngx_live_chat_append_failed(m, rc);
         ngx_live_chat_error(m, msg, "unavailable",
                             "The room can take no messages now.", 5000);
         return NGX_ERROR;
