@@ -42,7 +42,7 @@ $cp->conf(public_url => 'http://127.0.0.1:' . $ng->port('http'));
 $cp->start;
 $ng->start;
 
-my %user = map { $_ => person($cp, $_) } qw(owner moder ann ben);
+my %user = map { $_ => person($cp, $_) } qw(owner moder ann ben vic);
 my $id = $user{owner}->post('/streams', { title => 'Show' })->json->{id};
 $user{owner}->put("/streams/$id/members/" . $user{moder}->id,
     { role => 'moderator' });
@@ -108,6 +108,25 @@ settings(slow_ms => 0);
 
 settings(mode => 'followers');
 is(say_ok($ann, 'may I'), 'members_only', 'followers only');
+settings(mode => 'subscribers');
+is(say_ok($ann, 'may I'), 'members_only', 'subscribers only');
+$user{owner}->put('/users/me/subscribers/' . $user{ben}->id, {});
+my $sub = enter('ben');
+is($sub->hello->{you}{role}, 'subscriber', 'who has a subscription');
+is(say_ok($sub, 'I may'), 'ok', '... may');
+$user{owner}->delete('/users/me/subscribers/' . $user{ben}->id);
+ok(wait_for(sub { say_ok($sub, 'still ' . ++$n) eq 'revoked' }, 10),
+    '... until it is taken away');
+$sub->drop;
+
+$user{owner}->put("/streams/$id/members/" . $user{vic}->id,
+    { role => 'vip' });
+my $vic = enter('vic');
+settings(mode => 'all', slow_ms => 60000);
+is(say_ok($vic, "vip $_"), 'ok', 'slow mode is not for a vip') for 1, 2;
+is(say_ok($ann, 'too fast'), 'slow_mode', '... but for others');
+settings(slow_ms => 0);
+$vic->drop;
 settings(mode => 'emote');
 is(say_ok($ann, 'words'), 'emotes_only', 'emotes only');
 is(say_ok($ann, "\x{1f600} :wave:"), 'ok', 'which they are');

@@ -170,6 +170,28 @@ $moder->send({ type => 'ban', user => $user{owner}->id });
 is($moder->message(type => 'error')->{code}, 'not_allowed',
     'not of the owner, who has not said a word here');
 
+# ---- devices and networks
+
+my %where = map { $_->[0] => Live::WebSocket->connect($ng->port('http'),
+    "/chat/$id", token => $token{ann}, @$_[1 .. $#$_]) }
+    [ device => device => 'd-1' ], [ network => from => '127.0.0.9' ],
+    [ neither => device => 'd-2' ];
+is($user{moder}->post("/streams/$id/moderation/bans", { kind => 'device',
+    value => 'd-1' })->status, 201, 'a device is banned');
+is($user{moder}->post("/streams/$id/moderation/bans", { kind => 'addr',
+    value => '127.0.0.8/31' })->status, 201, 'and a network');
+ok(wait_for(sub {
+    $ann->send({ type => 'message', text => 'anything' });
+    return 2 == grep { $where{$_}->message(type => 'error', code => 'banned',
+        -wait => 0.2) } qw(device network);
+}, 20, 'both'), 'who is there from them reads no further');
+is(($where{$_}->ended)[0], 1008, "... $_: closed") for qw(device network);
+ok($where{neither}->message(text => 'anything'), 'others read on');
+my $back = Live::WebSocket->open($ng->port('http'), "/chat/$id");
+$back->send({ type => 'hello', token => $token{ann}, device => 'd-1' });
+is($back->message(type => 'error')->{code}, 'banned', 'and nobody comes back');
+$_->drop for values %where, $back;
+
 # ---- a room that nobody was in
 
 my $other = $user{owner}->post('/streams', { title => 'Other' })->json->{id};
