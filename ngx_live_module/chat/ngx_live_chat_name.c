@@ -212,13 +212,15 @@ ngx_live_chat_who_json(lv_json_t *j, ngx_live_chat_room_t *room,
     static lv_room_person_t   people[NGX_LIVE_CHAT_NAMES_MAX];
 
     max = ngx_min(max, NGX_LIVE_CHAT_NAMES_MAX);
-    n = lv_room_who(st, room->room, room->gen, people, max);
+    n = lv_room_who(st, room->room, room->gen, NULL, 0);
 
     lv_json_int(j, "named", (int64_t) n);
 
     if (n > max && max < NGX_LIVE_CHAT_NAMES_MAX) {
         return;
     }
+
+    n = lv_room_who(st, room->room, room->gen, people, max);
 
     lv_json_open(j, "who", '[');
 

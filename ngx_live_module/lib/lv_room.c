@@ -392,6 +392,8 @@ lv_room_repair(lv_store_t *st, lv_room_t *room)
             room->seats = 0;
         }
 
+        lv_room_recount(st, room);
+
         for (i = room->ban_head, room->ban_tail = 0; i != 0;
              i = lv_room_block(st, i)->next)
         {
@@ -562,6 +564,7 @@ room_fill(lv_room_t *room, const char *id, size_t len, uint64_t now_ms)
 
     lv_set(&room->bans_version, 0);
     room->seats = 0;
+    room->people = 0;
     lv_set(&room->seats_version, 0);
     lv_set(&room->settled, 0);
     memset(&room->bucket, 0, sizeof(room->bucket));

@@ -221,7 +221,7 @@ void lv_room_exit(lv_store_t *st, lv_room_t *room, uint32_t gen,
 /* Changes with the list. Without a lock. */
 uint32_t lv_room_who_version(lv_room_t *room);
 /* Each once, the highest roles first, up to `max` of them; how many there
- * are. */
+ * are. With max 0 that is all, and costs nothing. */
 size_t lv_room_who(lv_store_t *st, lv_room_t *room, uint32_t gen,
     lv_room_person_t *out, size_t max);
 /* Whether somebody else is there whose name looks so. */

@@ -128,6 +128,7 @@ struct lv_room_s {
     uint32_t          reactions;
     lv_room_reaction_t  reaction[LV_ROOM_REACTIONS];
     uint32_t          seats;             /* chain of blocks, 0: none */
+    uint32_t          people;            /* who have them, each once */
     _Atomic uint32_t  seats_version;
     _Atomic uint32_t  settled;
     lv_room_bucket_t  bucket;            /* of all that is said */
@@ -240,6 +241,8 @@ void lv_room_drop_all(lv_store_t *st, lv_room_t *room);
 lv_room_writer_t *lv_room_writer(lv_store_t *st, uint64_t key);
 /* Without any lock: what a dead slot had. */
 void lv_room_slot_exit(lv_store_t *st, lv_room_t *room, unsigned slot);
+/* With the lock held: who has seats, after a repair. */
+void lv_room_recount(lv_store_t *st, lv_room_t *room);
 /* Of an entry of the log, with the lock held. */
 void lv_room_record_erase(lv_room_record_t *rec, lv_str_t user);
 /* The reaction of that name, made if there is none; LV_ROOM_REACTIONS: there

@@ -14,62 +14,57 @@ seat_at(lv_room_block_t *b, unsigned i)
 }
 
 
-/* The seat of that author and slot; with `author` 0 a free one. `left`: of how
- * many blocks at most, one that is there was always counted. */
-static lv_room_seat_t *
-seat_find(lv_store_t *st, lv_room_t *room, uint64_t author, unsigned slot,
-    uint32_t *last)
+/* What a walk over all seats finds. */
+typedef struct {
+    lv_room_seat_t  *own;                /* of that author and slot */
+    lv_room_seat_t  *free;
+    unsigned         others;             /* of that author, of other slots */
+    uint32_t         last;               /* block */
+    uint32_t         blocks;
+} seats_t;
+
+
+static void
+seats_walk(lv_store_t *st, lv_room_t *room, uint64_t author, seats_t *w)
 {
     unsigned          i;
     uint32_t          n, index;
     lv_room_seat_t   *s;
     lv_room_block_t  *b;
 
-    *last = 0;
+    memset(w, 0, sizeof(*w));
     index = lv_room_index(st, room);
 
     for (n = room->seats; lv_room_block_of(st, n, index); n = b->next) {
         b = lv_room_block(st, n);
-        *last = n;
+        w->last = n;
+        w->blocks++;
 
         for (i = 0; i < LV_ROOM_BLOCK_SEATS; i++) {
             s = seat_at(b, i);
 
-            if (s->author == author && (author == 0 || s->slot == slot)) {
-                return s;
+            if (s->author == 0) {
+                w->free = w->free ? w->free : s;
+
+            } else if (s->author == author && s->slot == st->slot) {
+                w->own = s;
+
+            } else {
+                w->others += s->author == author;
             }
         }
     }
-
-    return NULL;
 }
 
 
-/* A free seat, of a new block if need be. */
+/* The first of a new block. */
 static lv_room_seat_t *
-seat_new(lv_store_t *st, lv_room_t *room)
+seat_new(lv_store_t *st, lv_room_t *room, seats_t *w)
 {
-    uint32_t          n, last, blocks, index;
-    lv_room_seat_t   *s;
+    uint32_t          n;
     lv_room_block_t  *b;
 
-    s = seat_find(st, room, 0, 0, &last);
-
-    if (s) {
-        return s;
-    }
-
-    blocks = 0;
-    index = lv_room_index(st, room);
-
-    for (n = room->seats; lv_room_block_of(st, n, index);
-         n = lv_room_block(st, n)->next)
-    {
-        blocks++;
-    }
-
-    if ((blocks + 1) * LV_ROOM_BLOCK_SEATS
-        > LV_ROOM_PRESENT_MAX + LV_ROOM_BLOCK_SEATS
+    if (w->blocks * LV_ROOM_BLOCK_SEATS >= LV_ROOM_PRESENT_MAX
         || lv_get(&st->rooms->blocks_free) < st->rgeo.blocks / SEATS_LEAVE)
     {
         return NULL;
@@ -85,8 +80,8 @@ seat_new(lv_store_t *st, lv_room_t *room)
     memset(b->data, 0, LV_ROOM_DATA);
     LV_KILL_POINT("room-seats");
 
-    if (last) {
-        lv_room_block(st, last)->next = n;
+    if (w->last) {
+        lv_room_block(st, w->last)->next = n;
 
     } else {
         room->seats = n;
@@ -107,7 +102,7 @@ void
 lv_room_enter(lv_store_t *st, lv_room_t *room, uint32_t gen,
     const lv_room_person_t *person)
 {
-    uint32_t         last;
+    seats_t          w;
     lv_room_seat_t  *s;
 
     if (st->slot >= LV_SLOTS || person->author == 0
@@ -118,15 +113,15 @@ lv_room_enter(lv_store_t *st, lv_room_t *room, uint32_t gen,
         return;
     }
 
-    s = seat_find(st, room, person->author, st->slot, &last);
+    seats_walk(st, room, person->author, &w);
 
-    if (s) {
-        s->count++;
+    if (w.own) {
+        w.own->count++;
         lv_room_unlock(st, room);
         return;
     }
 
-    s = seat_new(st, room);
+    s = w.free ? w.free : seat_new(st, room, &w);
 
     if (s) {
         s->looks = person->looks;
@@ -139,6 +134,8 @@ lv_room_enter(lv_store_t *st, lv_room_t *room, uint32_t gen,
         memcpy(s->name, person->name, sizeof(s->name));
         LV_KILL_POINT("room-seat");
         s->author = person->author;
+        LV_KILL_POINT("room-seated");
+        room->people += w.others == 0;
         seats_changed(room);
     }
 
@@ -149,8 +146,7 @@ lv_room_enter(lv_store_t *st, lv_room_t *room, uint32_t gen,
 void
 lv_room_exit(lv_store_t *st, lv_room_t *room, uint32_t gen, uint64_t author)
 {
-    uint32_t         last;
-    lv_room_seat_t  *s;
+    seats_t  w;
 
     if (st->slot >= LV_SLOTS || author == 0
         || lv_room_lock(st, room, gen) != LV_OK)
@@ -158,10 +154,12 @@ lv_room_exit(lv_store_t *st, lv_room_t *room, uint32_t gen, uint64_t author)
         return;
     }
 
-    s = seat_find(st, room, author, st->slot, &last);
+    seats_walk(st, room, author, &w);
 
-    if (s && --s->count == 0) {
-        s->author = 0;
+    if (w.own && --w.own->count == 0) {
+        w.own->author = 0;
+        LV_KILL_POINT("room-left");
+        room->people -= w.others == 0 && room->people > 0;
         seats_changed(room);
     }
 
@@ -196,6 +194,7 @@ lv_room_slot_exit(lv_store_t *st, lv_room_t *room, unsigned slot)
         }
     }
 
+    lv_room_recount(st, room);
     seats_changed(room);
     lv_room_unlock(st, room);
 }
@@ -245,7 +244,7 @@ who_add(lv_room_person_t *out, size_t n, size_t max, const lv_room_seat_t *s)
 
 /* Whether a seat before this one is the same one's, of another slot. */
 static bool
-who_counted(lv_store_t *st, lv_room_t *room, const lv_room_seat_t *seat)
+seat_again(lv_store_t *st, lv_room_t *room, const lv_room_seat_t *seat)
 {
     unsigned          i;
     uint32_t          n, index;
@@ -274,6 +273,28 @@ who_counted(lv_store_t *st, lv_room_t *room, const lv_room_seat_t *seat)
 }
 
 
+void
+lv_room_recount(lv_store_t *st, lv_room_t *room)
+{
+    unsigned          i;
+    uint32_t          n, index;
+    lv_room_seat_t   *s;
+    lv_room_block_t  *b;
+
+    room->people = 0;
+    index = lv_room_index(st, room);
+
+    for (n = room->seats; lv_room_block_of(st, n, index); n = b->next) {
+        b = lv_room_block(st, n);
+
+        for (i = 0; i < LV_ROOM_BLOCK_SEATS; i++) {
+            s = seat_at(b, i);
+            room->people += s->author != 0 && !seat_again(st, room, s);
+        }
+    }
+}
+
+
 size_t
 lv_room_who(lv_store_t *st, lv_room_t *room, uint32_t gen,
     lv_room_person_t *out, size_t max)
@@ -288,19 +309,20 @@ lv_room_who(lv_store_t *st, lv_room_t *room, uint32_t gen,
         return 0;
     }
 
-    count = 0;
+    count = room->people;
     listed = 0;
     index = lv_room_index(st, room);
 
-    for (n = room->seats; lv_room_block_of(st, n, index); n = b->next) {
+    for (n = max ? room->seats : 0; lv_room_block_of(st, n, index);
+         n = b->next)
+    {
         b = lv_room_block(st, n);
 
         for (i = 0; i < LV_ROOM_BLOCK_SEATS; i++) {
             s = seat_at(b, i);
 
-            if (s->author != 0 && !who_counted(st, room, s)) {
-                listed = max ? who_add(out, listed, max, s) : 0;
-                count++;
+            if (s->author != 0 && !seat_again(st, room, s)) {
+                listed = who_add(out, listed, max, s);
             }
         }
     }
@@ -423,6 +445,7 @@ lv_rooms_erase(lv_store_t *st, lv_str_t user)
             }
         }
 
+        lv_room_recount(st, room);
         lv_room_unlock(st, room);
     }
 
