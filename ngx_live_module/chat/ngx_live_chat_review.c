@@ -124,12 +124,13 @@ ngx_live_chat_review_text(lv_text_t *t, const char *room, lv_room_entry_t *e)
 static u_char *
 ngx_live_chat_review_keep(u_char *p, lv_str_t *text)
 {
-    u_char  *end;
+    if (text->len) {
+        ngx_memcpy(p, text->data, text->len);
+    }
 
-    end = ngx_cpymem(p, text->data, text->len);
     text->data = p;
 
-    return end;
+    return p + text->len;
 }
 
 
