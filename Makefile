@@ -198,7 +198,18 @@ lint: modules
 format:
 	@scripts/format-check
 
-bench: modules tools
+# What nginx's own part of a request costs: bench/viewers.pl.
+FLOOR := $(BUILD)/bench/ngx_http_floor_module.so
+
+$(FLOOR): bench/ngx_http_floor_module.c $(BUILD)/modules/.stamp
+	@mkdir -p $(@D)
+	$(CC) -O2 -g -fPIC -shared -Wall -Wextra -Wshadow -Wpointer-arith \
+	    -Wno-unused-parameter -Werror -I$(BUILD)/nginx \
+	    $$(cd $(BUILD)/nginx-src && for d in src/core src/event \
+	    src/event/modules src/os/unix src/http src/http/modules src/http/v2; \
+	    do echo "-I$$PWD/$$d"; done) -o $@ $<
+
+bench: modules tools $(FLOOR)
 	@BUILD=$(BUILD) bench/run
 
 run: deps

@@ -3,6 +3,9 @@
 # does nothing else. All of them in turn, in rounds, so that a busy moment of the
 # machine counts for nobody.
 #
+# And beside what nginx itself takes for the same: a module whose handler only
+# sends a buffer. Less than that no module costs.
+#
 # Plain players fetch what hls.js and Safari do: the playlist once a target
 # duration, and each segment. Low-latency ones fetch what hls.js does: a blocking
 # reload for each part, and the part. All have the same bytes of media.
@@ -51,25 +54,44 @@ sub part_size {
     return (int($size / $parts), $parts);
 }
 
-# A floor that serves as many parts as big as these renditions'.
-sub floor {
+# What both floors serve: parts as big as these renditions', as often.
+sub floor_media {
     my ($ng) = @_;
-    my ($port, $lock) = free_port();
     my $reload = length $ng->get('http', '/live/b0/v0/index.m3u8',
         headers => { 'Accept-Encoding' => 'gzip' })->body;
-    my (%url, $parts);
+    my (%path, $parts);
 
     for my $track (qw(v0 a0 muxed)) {
         (my $size, $parts) = part_size($ng, $track);
-        $url{$track} = "http://127.0.0.1:$port/live/$size/index.m3u8";
+        $path{$track} = "/live/$size/index.m3u8";
     }
 
     # segments are of 2 s
+    return ($reload, int(2000 / $parts + 0.5), \%path);
+}
+
+# A program that does nothing but make the system calls.
+sub floor {
+    my ($ng) = @_;
+    my ($port, $lock) = free_port();
+    my ($reload, $period, $path) = floor_media($ng);
     my $tool = Bench::tool('wake_floor', '-j', 2, '-b', $reload, '-p',
-        int(2000 / $parts + 0.5), $port);
+        $period, $port);
+
     sleep 0.5;
 
-    return ($tool, \%url, $lock);
+    return ($tool, { map { $_ => "http://127.0.0.1:$port$path->{$_}" }
+        keys %$path }, $lock);
+}
+
+# nginx with a module that does nothing but send a buffer.
+sub module_floor {
+    my ($ng) = @_;
+    my ($reload, $period, $path) = floor_media($ng);
+    my $floor = Bench::floor_module($period, $reload);
+
+    return ($floor, { map { $_ => Bench::url($floor, $path->{$_}) }
+        keys %$path });
 }
 
 # CPU ms a viewer-minute of each shape: { name => [server, urls] }.
@@ -149,20 +171,26 @@ sub row {
 sub parts_of_333_ms {
     my ($plain, $ng, @push) = servers('av30');
     my ($floor, $url, $lock) = floor($ng);
+    my ($module, $path) = module_floor($ng);
     my $n = $Bench::VIEWERS;
     my $bare = '  the bare system calls for the same answers';
+    my $nginx = '  an nginx module that only sends a buffer';
     my $cost = rounds(2, {
         shapes($plain, $ng),
-        both_floor  => [$floor, @$url{qw(v0 a0)}],
-        muxed_floor => [$floor, $url->{muxed}],
+        both_floor   => [$floor, @$url{qw(v0 a0)}],
+        muxed_floor  => [$floor, $url->{muxed}],
+        both_module  => [$module, @$path{qw(v0 a0)}],
+        muxed_module => [$module, $path->{muxed}],
     });
 
-    $floor->stop;
+    $_->stop for $floor, $module;
 
     row($cost, 'both', "$n viewers, video and audio: CPU ms a viewer-minute",
         2.5);
+    row($cost, 'both_module', $nginx);
     row($cost, 'both_floor', $bare);
     row($cost, 'muxed', "$n viewers, muxed: CPU ms a viewer-minute", 1.7);
+    row($cost, 'muxed_module', $nginx);
     row($cost, 'muxed_floor', $bare);
 
     many($ng, $cost->{muxed}) if $Bench::MANY;

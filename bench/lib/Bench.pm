@@ -159,6 +159,25 @@ http {
 EOC
 }
 
+# nginx with a module that only sends buffers: Makefile, bench/.
+sub floor_module {
+    my ($period_ms, $bytes) = @_;
+
+    return _nginx(
+        modules => ["$BUILD/bench/ngx_http_floor_module.so"],
+        vars    => { PERIOD => $period_ms, BYTES => $bytes },
+        conf    => <<'EOC');
+http {
+    %%HTTP%%
+    %%TUNED%%
+    server {
+        listen 127.0.0.1:%%PORT_http%% backlog=4096;
+        location /live/ { floor %%PERIOD%% %%BYTES%%; }
+    }
+}
+EOC
+}
+
 sub static {
     return _nginx(modules => [], conf => <<'EOC');
 http {
