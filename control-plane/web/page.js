@@ -22,8 +22,8 @@ const stream = params.get('stream') ?? 'demo';
 const messages = {
   loading: () => 'Loading …',
   playing: () => 'Playing live.',
-  offline: () => `“${stream}” is not live. The picture starts by itself when `
-    + 'it is.',
+  offline: (reason) => reason || `“${stream}” is not live. The picture starts `
+    + 'by itself when it is.',
   error: (reason) => `Playback broke off (${reason}). Trying again …`,
   ended: () => 'The broadcast is over. The next one starts by itself.',
   stopped: () => '',

@@ -5,7 +5,7 @@
 //   player.addEventListener('state', () => player.state, player.reason);
 //   player.start();  player.goLive();  player.stop();
 //
-// States: 'loading', 'playing', 'offline' (no such stream now; asked again),
+// States: 'loading', 'playing', 'offline' (nothing to play now; asked again),
 // 'error' (the source is loaded anew), 'ended' (the broadcast is over; plays
 // the next one), 'stopped'.
 
@@ -106,7 +106,7 @@ export class Player extends EventTarget {
       }
 
       if (error instanceof Offline) {
-        this.#offline();
+        this.#offline(error.message);
 
       } else {
         this.#failed(String(error));
@@ -193,9 +193,9 @@ export class Player extends EventTarget {
     this.#set('error', reason);
   }
 
-  #offline() {
+  #offline(reason = '') {
     this.#later(OFFLINE_MS);
-    this.#set('offline');
+    this.#set('offline', reason);
   }
 
   #native() {

@@ -13,6 +13,8 @@ import { button, duration, h, plural, setText } from './dom.js';
 
 const KEEP_CLOSED_MS = 120_000;
 const CHOICES = 10;
+const FOLD_MS = 4000;
+const SMALL = matchMedia('(max-width: 40rem)');
 
 export class Polls {
   constructor(chat, session, { card, form, dialog, note }) {
@@ -89,19 +91,15 @@ export class Polls {
     this.total = h('span', { class: 'quiet' });
     this.problem = h('p', { class: 'problem', role: 'alert', hidden: true });
 
-    const fold = button('Hide', () => {
-      const folded = this.card.classList.toggle('folded');
-
-      setText(fold, folded ? 'Show' : 'Hide');
-      fold.setAttribute('aria-expanded', !folded);
-    }, { class: 'plain', 'aria-expanded': 'true', id: 'poll-fold' });
-
-    this.card.classList.remove('folded');
+    this.fold = button('', () =>
+      this.#fold(!this.card.classList.contains('folded')),
+    { class: 'plain', id: 'poll-fold' });
+    this.#fold(false);
     this.card.replaceChildren(
       h('div', { class: 'card-kind' },
         h('span', {}, poll.quiz ? 'Quiz' : 'Poll', ' ',
           open ? this.left : h('span', { class: 'quiet' }, 'closed')),
-        fold),
+        this.fold),
       h('h3', { dir: 'auto' }, poll.question),
       h('div', { class: 'choices', role: 'group',
         'aria-label': poll.question }, this.bars.map(({ node }) => node)),
@@ -115,6 +113,12 @@ export class Polls {
           { class: 'plain' })));
     this.card.hidden = false;
     this.#tally();
+  }
+
+  #fold(folded) {
+    this.card.classList.toggle('folded', folded);
+    setText(this.fold, folded ? 'Show' : 'Hide');
+    this.fold.setAttribute('aria-expanded', !folded);
   }
 
   #tally() {
@@ -164,24 +168,35 @@ export class Polls {
   }
 
   async #choose(i) {
-    const { poll } = this;
-    const key = `live.vote.${poll.id}.${this.chat.you?.user ?? ''}`;
+    const { id } = this.poll;
+    const key = `live.vote.${id}.${this.chat.you?.user ?? ''}`;
 
     sessionStorage.setItem(key, i);
-    poll.tally = poll.tally?.map((n, at) => n + (at === i));
-    this.#tally();
+    this.#count(i, 1);
 
     try {
-      await this.chat.say({ type: 'vote', poll: poll.id, choice: i });
+      await this.chat.say({ type: 'vote', poll: id, choice: i });
       this.problem.hidden = true;
+
+      // on a telephone it leaves no room for what is said
+      if (SMALL.matches) {
+        setTimeout(() => this.poll?.id === id && this.poll.state === 'open'
+          && this.#fold(true), FOLD_MS);
+      }
 
     } catch (error) {
       sessionStorage.removeItem(key);
-      poll.tally = poll.tally?.map((n, at) => n - (at === i));
       setText(this.problem, error.message);
       this.problem.hidden = false;
-      this.#tally();
+      this.#count(i, -1);
     }
+  }
+
+  // One's own vote is seen at once; the next tally has it, too.
+  #count(i, n) {
+    this.poll.tally = this.poll.tally?.map((votes, at) =>
+      votes + (at === i ? n : 0));
+    this.#tally();
   }
 
   async #close() {

@@ -4,7 +4,8 @@
 //
 //   const source = new Source('demo', session);
 //   await source.url()       throws Offline when there is no such stream, or
-//                            nobody may watch it
+//                            one may not watch it; its message says why, where
+//                            that is known
 //   await source.token()     the token alone; '' where none is needed
 //   source.forget()          the token was refused: the next one is another
 
@@ -90,9 +91,12 @@ export class Source {
         expires: Infinity };
     }
 
-    if (answer.status === 404 || answer.status === 403
-      || answer.status === 401) {
-      throw new Offline(`it may not be watched (${answer.status})`);
+    if (answer.status === 403) {
+      throw new Offline(isJson ? (await answer.json()).detail : '');
+    }
+
+    if (answer.status === 404 || answer.status === 401) {
+      throw new Offline('');
     }
 
     throw new Error(`no token: ${answer.status}`);

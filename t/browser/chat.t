@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# People with the page in their browsers, on different workers, while a stream
-# plays: they talk, react, vote and are moderated, over a reload of nginx and a
-# restart of PostgreSQL.
+# People with the page in their browsers, on different workers and then on two
+# nodes, while a stream plays: they talk, react, vote and are moderated, over a
+# reload of nginx and restarts of PostgreSQL and Redis.
 
 use strict;
 use warnings;
@@ -20,8 +20,10 @@ use Live::Control;
 use Live::Encoder;
 use Live::Nginx qw(wait_for read_file repo_dir);
 use Live::Person;
+use Live::Redis;
 
 Live::Browser::available() or plan(skip_all => Live::Browser::missing());
+plan(skip_all => 'no redis-server') unless Live::Redis->installed;
 binmode Test::More->builder->$_, ':utf8' for qw(output failure_output);
 
 my $JSON = JSON::PP->new->allow_nonref;
@@ -32,15 +34,21 @@ my ($csp) = read_file(repo_dir() . '/scripts/run.conf')
     =~ /(add_header Content-Security-Policy .*)/;
 
 my $cp = Live::Control->new;
-my $ng = Live::Nginx->new(workers => 2, vars => { URL => $cp->url,
-        CSP => $csp }, files => { 'node.key' => $cp->node_key . "\n" },
-    conf => <<'EOC');
+my $redis = Live::Redis->new->start;
+
+sub node {
+    my ($node) = @_;
+    my $ng = Live::Nginx->new(workers => 2, vars => { URL => $cp->url,
+            CSP => $csp, ID => $node,
+            REDIS => 'redis://127.0.0.1:' . $redis->port },
+        files => { 'node.key' => $cp->node_key . "\n" }, conf => <<'EOC');
 live {
     live_store %%STORE%% 128m;
     live_control_plane %%URL%%;
-    live_node_id one;
+    live_node_id %%ID%%;
     live_node_key %%DIR%%/node.key;
     live_node_urls http=http://127.0.0.1:%%PORT_http%%;
+    live_redis %%REDIS%%;
     live_segment 1s; live_part 200ms;
 }
 stream {
@@ -58,7 +66,8 @@ http {
         location /api/  { proxy_pass %%URL%%; }
         location /live/ { live_hls; live_token on; }
         location /chat/ { live_chat; live_chat_rate off; live_token on;
-                          add_header X-Pid $pid always; }
+                          add_header X-Pid $pid always;
+                          add_header X-Node %%ID%% always; }
         location /control/ { live_control; }
         location /status   { live_status; }
     }
@@ -71,16 +80,20 @@ http {
 }
 EOC
 
-chmod 0644, $ng->dir . '/node.key';
-$ng->write("html/" . s{.*/}{}r, read_file($_))
-    for glob(repo_dir() . '/control-plane/web/*'),
-        repo_dir() . '/node_modules/hls.js/dist/hls.min.mjs';
+    chmod 0644, $ng->dir . '/node.key';
+    $ng->write("html/" . s{.*/}{}r, read_file($_))
+        for glob(repo_dir() . '/control-plane/web/*'),
+            repo_dir() . '/node_modules/hls.js/dist/hls.min.mjs';
 
+    return $ng;
+}
+
+my ($ng, $two) = map { node($_) } qw(one two);
 my $base = 'http://127.0.0.1:' . $ng->port('http');
 
 $cp->conf(public_url => $base);
 $cp->start;
-$ng->start;
+$_->start for $ng, $two;
 
 my %user = map { $_ => person($cp, $_) } qw(host ann);
 my $id = 'show';
@@ -371,11 +384,28 @@ act(host => 'let me in', 'unban');
 soon(sub { $b->press(ann => 'Enter'); sees(host => 'but I want to') },
     '... until it is lifted');
 
+act(host => 'but I want to', 'shadow');
+writes(ann => 'does anybody hear me?');
+soon(sub { text(host => '#messages') =~ /hear me\?\s.*only moderators see/s },
+    'who is banned without being told');
+soon(sub { sees(ann => 'does anybody hear me?') && !shown(ann => '#notice') },
+    '... does not know');
+act(host => 'but I want to', 'unban');
+
+$b->click(host => '#tab-moderate');
+$b->fill(host => '#word', 'heck');
+$b->press(host => 'Enter');
+soon(sub { text(host => '#words') =~ /heck/ }, 'a word is blocked');
+soon(sub { writes(ann => 'what the heck');
+    text(ann => '#notice') =~ /does not take that word/ }, '... and refused');
+$b->fill(ann => '#chat-text', '');
+$b->click(host => '#tab-talk');
+
 # ---- nginx reloads, PostgreSQL restarts: nothing is lost
 
-# Each twenty messages, while other things happen.
+# Each so many messages, while other things happen.
 sub begin_writing {
-    my ($what, $n) = @_;
+    my ($what, $n, @who) = @_;
     js($_ => "void (async () => { for (let i = 1; i <= $n; i++) {"
         . " while (live.chat.state !== 'open') {"
         . "   await new Promise((r) => { setTimeout(r, 20); }); }"
@@ -383,29 +413,33 @@ sub begin_writing {
         . "   text: `$what $_ \${i}` }); }"
         . " catch (e) { globalThis.lost = e.message; }"
         . " await new Promise((r) => { setTimeout(r, 60); }); } })()")
-        for qw(host ann);
+        for @who;
 }
 
+# Returns the lists of what each sees, in its order.
 sub all_there {
-    my ($what, $n) = @_;
-    my @want = sort map { ("$what host $_", "$what ann $_") } 1 .. $n;
+    my ($what, $n, @who) = @_;
+    my @want = sort map { my $i = $_; map { "$what $_ $i" } @who } 1 .. $n;
     my @lists;
 
     wait_for(sub {
-        @lists = map { [ grep { /^$what / } texts($_) ] } qw(host ann);
-        return @{ $lists[0] } >= @want && @{ $lists[1] } >= @want;
+        @lists = map { [ grep { /^$what / } texts($_) ] } @who;
+        return !grep { @$_ < @want } @lists;
     }, 20, 'all messages');
-    is_deeply([ sort @{ $lists[0] } ], \@want, '... nothing is lost or doubled');
-    is_deeply($lists[1], $lists[0], '... in one order');
-    is(js($_ => 'globalThis.lost ?? ""'), '', "... says $_") for qw(host ann);
+    is_deeply([ sort @{ $lists[$_] } ], \@want,
+        "... nothing is lost or doubled ($who[$_])") for 0 .. $#who;
+    is(js($_ => 'globalThis.lost ?? ""'), '', "... says $_") for @who;
+
+    return @lists;
 }
 
 my %before = map { $_ => js($_ => 'live.chat.connects') } qw(host ann);
 my $old = $b->read('ann')->{pid};
 
-begin_writing('reload', 20);
+begin_writing(reload => 20, qw(host ann));
 $ng->reload;
-all_there('reload', 20);
+my @lists = all_there(reload => 20, qw(host ann));
+is_deeply($lists[1], $lists[0], '... in one order');
 soon(sub { js(ann => "live.chat.connects > $before{ann}")
     && js(host => "live.chat.connects > $before{host}") },
     'over a reload of nginx they came back');
@@ -414,17 +448,52 @@ ok((grep { $_ == $b->read('ann')->{pid} } $ng->workers)
 unlike(text(ann => '#messages'), qr/missed/, '... and missed nothing');
 isnt(apart(), undef, '... on two workers again');
 
-begin_writing('restart', 20);
+begin_writing(restart => 20, qw(host ann));
 $cp->postgres->stop;
 sleep 0.5;
 ok(js(ann => 'live.chat.state') eq 'open', 'without PostgreSQL the chat goes'
     . ' on');
 $cp->postgres->start;
-all_there('restart', 20);
+all_there(restart => 20, qw(host ann));
 soon(sub { kept("message_text LIKE 'restart %' OR message_text LIKE"
     . " 'reload %'") == 80 }, '... and all of it is kept');
 is($cp->sql("SELECT count(DISTINCT message_text) FROM chat_messages WHERE"
     . " message_text LIKE 'restart %'"), 40, '... once');
+
+# ---- on two nodes, while Redis restarts
+
+$user{ben} = person($cp, 'ben');
+$b->open(ben => 'http://127.0.0.1:' . $two->port('http') . "/?stream=$id");
+log_in('ben');
+soon(sub { shown(ben => '#compose') }, 'somebody on another node');
+is_deeply([ map { $b->read($_)->{node} } qw(host ann ben) ], [qw(one one two)],
+    '... by its name');
+writes(ben => 'hello from afar');
+soon(sub { sees(host => 'hello from afar') && sees(ann => 'hello from afar') },
+    '... talks');
+writes(host => 'welcome');
+soon(sub { sees(ben => 'welcome') }, '... and is talked to');
+$b->click(ben => '[data-reaction="👏"]');
+soon(sub { text(host => '[data-reaction="👏"] .count') eq '1' }, '... reacts');
+my $far = $user{host}->post("/streams/$id/polls", { question => 'Far?',
+    choices => [qw(yes no)] })->json->{id};
+soon(sub { text(ben => '#poll') =~ /Far\?/ }, '... sees a poll');
+$b->click(ben => '[data-choice="0"]');
+soon(sub { text(host => '#poll') =~ /1 vote/ }, '... votes');
+$user{host}->post("/streams/$id/polls/$far/close");
+act(host => 'hello from afar', 'delete');
+soon(sub { !sees(ben => 'hello from afar') }, '... is moderated');
+
+begin_writing(redis => 20, qw(host ben));
+$redis->kill;
+sleep 0.5;
+$redis->start;
+all_there(redis => 20, qw(host ben));
+
+act(host => 'redis ben 20', 'timeout-60');
+soon(sub { text(ben => '#notice') =~ /You may not write for 1 min/ },
+    '... and timed out');
+$b->close('ben');
 
 # ---- the list
 
@@ -511,6 +580,6 @@ diag('screenshots: ', join ' ', map { $b->shot($_) } qw(host ann))
 
 $b->quit;
 $encoder->stop;
-$ng->stop;
+$_->stop for $ng, $two, $redis;
 $cp->finish;
 done_testing();

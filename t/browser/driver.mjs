@@ -14,8 +14,8 @@
 //   {"cmd":"close","name":"a"}    {"cmd":"quit"}
 //
 // Each page has a browser context, and so connections, storage and cookies, of
-// its own. "read" also has the X-Pid of the last WebSocket's handshake, which
-// the server may send. The monitor looks at the video element ten times a second, and reads the clock that
+// its own. "read" also has the X-Pid and X-Node of the last WebSocket's
+// handshake, which the server may send. The monitor looks at the video element ten times a second, and reads the clock that
 // scripts/run burns into the demo's picture.
 
 import { createInterface } from 'node:readline';
@@ -170,11 +170,12 @@ async function open({ name, url, width = 1280, height = 720,
     d.dismiss();
   });
 
-  const entry = { page, context, log, pid: 0 };
+  const entry = { page, context, log, pid: 0, node: '' };
   const devtools = await context.newCDPSession(page);
 
   devtools.on('Network.webSocketHandshakeResponseReceived', (e) => {
     entry.pid = Number(e.response.headers['X-Pid'] ?? 0);
+    entry.node = e.response.headers['X-Node'] ?? '';
   });
   await devtools.send('Network.enable');
 
@@ -194,6 +195,7 @@ async function run(command) {
       return {
         log: entry.log,
         pid: entry.pid,
+        node: entry.node,
         ...await entry.page.evaluate(() => ({
           stats: globalThis.live?.stats.read() ?? null,
           monitor: globalThis.monitor.read(),
