@@ -13,6 +13,7 @@
 
 const KEY = 'live.session';
 const EARLY_MS = 30_000;      // an access token that ends sooner is renewed
+const AGAIN = 2;              // times, where nothing is done twice by that
 
 // What the API says is wrong: message is a sentence for the user.
 export class Problem extends Error {
@@ -22,6 +23,20 @@ export class Problem extends Error {
     this.type = type;
     this.retryMs = retryMs;
   }
+}
+
+// The control plane asks to be asked again when its database is away.
+async function patiently(send, again) {
+  const answer = await send();
+  const wait = Number(answer.headers.get('Retry-After'));
+
+  if (answer.status !== 503 || again === 0 || !(wait > 0 && wait <= 5)) {
+    return answer;
+  }
+
+  await new Promise((resolve) => { setTimeout(resolve, wait * 1000); });
+
+  return patiently(send, again - 1);
 }
 
 export class Session extends EventTarget {
@@ -40,7 +55,7 @@ export class Session extends EventTarget {
   }
 
   async login(login, password) {
-    this.#opened(await this.#post('/auth/login', { login, password }));
+    this.#opened(await this.#post('/auth/login', { login, password }, AGAIN));
   }
 
   async register(username, email, password) {
@@ -77,7 +92,8 @@ export class Session extends EventTarget {
       return fetch(`/api${path}`, { ...options, headers });
     };
 
-    const answer = await send();
+    const again = (options.method ?? 'GET') === 'GET' ? AGAIN : 0;
+    const answer = await patiently(send, again);
 
     if (answer.status === 401 && this.access) {
       await this.#renew(true);
@@ -117,12 +133,12 @@ export class Session extends EventTarget {
       retry * 1000);
   }
 
-  async #post(path, body) {
-    return Session.#read(await fetch(`/api${path}`, {
+  async #post(path, body, again = 0) {
+    return Session.#read(await patiently(() => fetch(`/api${path}`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
-    }));
+    }), again));
   }
 
   async #renew(refused) {
