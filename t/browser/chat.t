@@ -174,7 +174,7 @@ sub faint {
     return [...document.querySelectorAll('body *')].filter((n) =>
         [...n.childNodes].some((t) => t.nodeType === 3 && t.data.trim())
         && n.checkVisibility({ opacityProperty: true, visibilityProperty: true })
-        && !n.disabled && !n.closest('.visually-hidden, video')).map((n) => {
+        && !n.disabled && !n.closest('.visually-hidden, video, #floats')).map((n) => {
             const style = getComputedStyle(n);
             const [a, b] = [light(parse(style.color)), light(behind(n))];
             const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
