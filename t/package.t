@@ -183,9 +183,9 @@ package_ok('picture alone, then both', "video:$one", 'away:2', $one);
     my $lazy = $mp4->('lazy', $one, args => [ @x264, qw(-s 160x90 -g 85) ]);
     my $tracks = sub {
         my ($name, @files) = @_;
+        my @options = $files[0] eq '-d' ? splice(@files, 0, 2) : ();
         my $flv = "$work/$name.flv";
-        output($mux, '-m', 0, ($name eq 'later' ? ('-d', 5000) : ()), $flv,
-            @files);
+        output($mux, '-m', 0, @options, $flv, @files);
         return $flv;
     };
     my $all = $tracks->('all', $v0, $v1, $v2);
@@ -204,15 +204,37 @@ package_ok('picture alone, then both', "video:$one", 'away:2', $one);
     ($f, $said) = package_ok('one size ends', $tracks->('ends', $v0, $short));
     cmp_ok($said->{v1}{end}, '>', 11, '  its last key frame to the end');
 
-    ($f, $said) = package_ok('one size comes late', $tracks->('later', $v0,
-        $late));
+    ($f, $said) = package_ok('one size comes late', $tracks->('later',
+        '-d', 5000, $v0, $late));
     is($said->{v1}{forced}, 0, '  it begins with a segment');
     cmp_ok($said->{v1}{segments}, '<', $said->{v0}{segments}, '  a later one');
+
+    ($f, $said) = package_ok('decode times that differ by two frames',
+        $tracks->('shift', '-d', 80, $v0, $v1));
+    is($said->{v1}{forced}, 0, '  segments begin with key frames');
 
     ($f, $said) = package_ok('key frames at other times', $tracks->('lazy', $v0,
         $lazy));
     cmp_ok($said->{v1}{forced}, '>', 0, '  segments begin without them');
     is($said->{v1}{parts}, $said->{v0}{parts}, "  v0's parts all the same");
+}
+
+# ---- HEVC --------------------------------------------------------------------
+
+{
+    my $open = "$work/open.mp4";
+    output('ffmpeg', '-nostdin', '-v', 'error', '-y', '-f', 'lavfi', '-i',
+        'testsrc2=size=160x90:rate=25', '-t', 6, qw(-c:v libx265 -preset
+        ultrafast -tag:v hvc1 -x265-params), 'log-level=none:keyint=50:'
+        . 'min-keyint=50:bframes=0:open-gop=1', '-movflags',
+        'frag_keyframe+delay_moov+default_base_moof', $open);
+    output(($ENV{BUILD} // "$top/build") . '/tools/flv_mux', "$work/open.flv",
+        $open);
+
+    # the same CRA picture twice is no stream: a filler's are BLA pictures
+    ($f, $said) = package_ok('key frames that are not IDR, away for 3 s',
+        "$work/open.flv", 'away:3', "$work/open.flv");
+    cmp_ok($said->{v0}{fillers}, '>', 5, '  filled');
 }
 
 # ---- silence ------------------------------------------------------------------

@@ -12,12 +12,19 @@ lv_flv_init(lv_flv_t *f, const lv_flv_conf_t *conf, lv_flv_event_pt event,
     unsigned            i;
     lv_timeline_conf_t  tc;
 
-    memset(f, 0, sizeof(lv_flv_t));
+    memset(f, 0, offsetof(lv_flv_t, video));
+    memset(f->audio, 0, sizeof(f->audio));
 
     f->event = event;
     f->ctx = ctx;
 
+    /* not their buffers: most of the tracks are never used, nor is then the
+     * memory */
+
     for (i = 0; i < LV_FLV_VIDEOS; i++) {
+        memset(&f->video[i], 0, offsetof(lv_flv_video_t, hold));
+        f->video[i].config.len = 0;
+        f->video[i].next.len = 0;
         f->video[i].track = -1;
         f->video[i].length_size = 4;
     }

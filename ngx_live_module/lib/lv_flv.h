@@ -203,6 +203,9 @@ typedef struct {
 
     uint32_t          hold_len;
     uint32_t          set_len;
+
+    /* lv_flv_init() leaves these as they are, but for the configurations'
+     * lengths */
     uint8_t           hold[LV_FLV_HOLD];
     uint8_t           set[LV_NAL_SET_MAX];      /* one that is coming in */
     lv_nal_config_t   config;       /* what the packager has */

@@ -146,7 +146,7 @@ ngx_live_rtmp_start(ngx_live_rtmp_ctx_t *ctx,
     req.close = ngx_live_rtmp_closed;
     req.data = ctx;
 
-    ctx->flv = ngx_calloc(sizeof(lv_flv_t), c->log);
+    ctx->flv = ngx_alloc(sizeof(lv_flv_t), c->log);
 
     if (ctx->flv == NULL) {
         return "the server is out of memory";
