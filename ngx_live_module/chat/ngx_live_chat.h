@@ -7,6 +7,7 @@
  *   _member.c     one connection: reading, writing, closing
  *   _wait.c       time-outs; members of a worker that shuts down
  *   _room.c       what this worker keeps of a room; rounds of delivery
+ *   _react.c      reactions
  *   _event.c      what is sent, as JSON
  *   _hello.c      who a member is, and what it gets first
  *   _say.c        what members say and do
@@ -259,7 +260,13 @@ ngx_int_t ngx_live_chat_room_join(ngx_live_chat_member_t *m,
 void ngx_live_chat_room_leave(ngx_live_chat_member_t *m);
 /* After an entry was added; may close members, and free the room. */
 ngx_uint_t ngx_live_chat_pressed(ngx_live_chat_room_t *room);
+/* A round when the next update of reactions may be. */
+void ngx_live_chat_react_later(ngx_live_chat_room_t *room);
+
+/* _react.c */
 void ngx_live_chat_room_react(ngx_live_chat_room_t *room, lv_str_t name);
+void ngx_live_chat_save_reactions(ngx_live_chat_room_t *room,
+    lv_store_t *st);
 
 /* _event.c: JSON texts are made in one place, good until the next one */
 /* May that member see that entry? */

@@ -21,8 +21,6 @@
 static ngx_live_chat_room_t *ngx_live_chat_room_get(lv_store_t *st,
     lv_room_t *lroom, uint32_t gen, ngx_msec_t tick);
 static void ngx_live_chat_room_free(ngx_live_chat_room_t *room);
-static void ngx_live_chat_save_reactions(ngx_live_chat_room_t *room,
-    lv_store_t *st);
 static void ngx_live_chat_wake(ngx_live_chat_room_t *room);
 static void ngx_live_chat_timer(ngx_event_t *ev);
 static void ngx_live_chat_react(ngx_event_t *ev);
@@ -517,7 +515,7 @@ ngx_live_chat_round_ban(ngx_live_chat_room_t *room, lv_room_entry_t *e)
 
 
 /* A round when the next update of reactions may be. */
-static void
+void
 ngx_live_chat_react_later(ngx_live_chat_room_t *room)
 {
     ngx_msec_t  passed;
@@ -708,78 +706,7 @@ ngx_live_chat_batch(ngx_live_chat_room_t *room)
 }
 
 
-/* ---- reactions, presence ------------------------------------------------ */
-
-/* Counted here; a round adds them to those of the other workers. */
-void
-ngx_live_chat_room_react(ngx_live_chat_room_t *room, lv_str_t name)
-{
-    ngx_uint_t              i;
-    ngx_live_chat_emoji_t  *emoji, *empty;
-
-    empty = NULL;
-
-    for (i = 0; i < NGX_LIVE_CHAT_EMOJIS; i++) {
-        emoji = &room->emoji[i];
-
-        if (emoji->count + emoji->unsaved == 0) {
-            empty = empty ? empty : emoji;
-
-        } else if (emoji->len == name.len
-                   && ngx_memcmp(emoji->name, name.data, name.len) == 0)
-        {
-            break;
-        }
-    }
-
-    if (i == NGX_LIVE_CHAT_EMOJIS) {
-        if (empty == NULL) {
-            return;
-        }
-
-        emoji = empty;
-        emoji->len = name.len;
-        ngx_memcpy(emoji->name, name.data, name.len);
-    }
-
-    emoji->count++;
-    ngx_live_count(NGX_LIVE_C_CHAT_REACTIONS, 1);
-    ngx_live_chat_react_later(room);
-}
-
-
-/* How many there were, for whoever saves the log. */
-static void
-ngx_live_chat_save_reactions(ngx_live_chat_room_t *room, lv_store_t *st)
-{
-    ngx_uint_t              i;
-    lv_room_entry_t         e;
-    ngx_live_chat_emoji_t  *emoji;
-
-    room->reactions_saved = ngx_current_msec;
-
-    for (i = 0; i < NGX_LIVE_CHAT_EMOJIS; i++) {
-        emoji = &room->emoji[i];
-
-        if (emoji->unsaved && lv_rooms_saved(st)) {
-            ngx_memzero(&e, sizeof(lv_room_entry_t));
-            e.kind = LV_ROOM_REACTION;
-            e.count = emoji->unsaved;
-            e.text.data = emoji->name;
-            e.text.len = emoji->len;
-
-            if (lv_room_append(st, room->room, room->gen, ngx_live_now_ms(),
-                               &e)
-                == LV_AGAIN)
-            {
-                return;                  /* later */
-            }
-        }
-
-        emoji->unsaved = 0;
-    }
-}
-
+/* ---- presence ----------------------------------------------------------- */
 
 /* The larger the room, the less often it is told how large it is; a crowd that
  * comes or goes is told of before it makes one in a hundred. */

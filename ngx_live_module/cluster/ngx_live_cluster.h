@@ -4,6 +4,7 @@
  *   ngx_live_cluster_module.c  directives; election of the worker that leads
  *   ngx_live_endpoint.c        a URL: addresses, TLS, kept-alive connections
  *   ngx_live_client.c          one HTTP request
+ *   ngx_live_call_head.c       what it begins with, signed
  *   ngx_live_public.c          to URLs of users'
  *   ngx_live_decide.c          may this publish: live_publish_auth http://…
  *   ngx_live_heartbeat.c       what is told every two seconds, by the leader

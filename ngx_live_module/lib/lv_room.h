@@ -224,7 +224,8 @@ uint32_t lv_room_who_version(lv_room_t *room);
  * are. With max 0 that is all, and costs nothing. */
 size_t lv_room_who(lv_store_t *st, lv_room_t *room, uint32_t gen,
     lv_room_person_t *out, size_t max);
-/* Whether somebody else is there whose name looks so. */
+/* Whether somebody else is there whose name looks so, and this author is not
+ * there already. */
 bool lv_room_looks(lv_store_t *st, lv_room_t *room, uint32_t gen,
     uint64_t looks, uint64_t author);
 

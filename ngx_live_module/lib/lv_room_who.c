@@ -337,7 +337,7 @@ bool
 lv_room_looks(lv_store_t *st, lv_room_t *room, uint32_t gen, uint64_t looks,
     uint64_t author)
 {
-    bool              found;
+    bool              found, own;
     unsigned          i;
     uint32_t          n, index;
     lv_room_seat_t   *s;
@@ -348,15 +348,15 @@ lv_room_looks(lv_store_t *st, lv_room_t *room, uint32_t gen, uint64_t looks,
     }
 
     found = false;
+    own = false;
     index = lv_room_index(st, room);
 
-    for (n = room->seats; lv_room_block_of(st, n, index) && !found;
-         n = b->next)
-    {
+    for (n = room->seats; lv_room_block_of(st, n, index); n = b->next) {
         b = lv_room_block(st, n);
 
         for (i = 0; i < LV_ROOM_BLOCK_SEATS; i++) {
             s = seat_at(b, i);
+            own |= s->author == author;
             found |= s->author != 0 && s->author != author
                      && s->looks == looks;
         }
@@ -364,7 +364,7 @@ lv_room_looks(lv_store_t *st, lv_room_t *room, uint32_t gen, uint64_t looks,
 
     lv_room_unlock(st, room);
 
-    return found;
+    return found && !own;
 }
 
 
