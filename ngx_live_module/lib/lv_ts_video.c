@@ -582,11 +582,34 @@ lv_ts_scan_zeros(lv_ts_t *ts, lv_ts_stream_t *s)
 }
 
 
+/* How many bytes there are in front of what could be a start code. */
+static size_t
+lv_ts_scan_plain(const uint8_t *p, size_t n)
+{
+    const uint8_t  *zero, *end;
+
+    end = p + n;
+
+    for (zero = p; zero < end; zero += 2) {
+        zero = memchr(zero, 0, (size_t) (end - zero));
+
+        if (zero == NULL) {
+            return n;
+        }
+
+        if (zero + 1 == end || zero[1] == 0) {
+            return (size_t) (zero - p);
+        }
+    }
+
+    return n;
+}
+
+
 void
 lv_ts_video_data(lv_ts_t *ts, lv_ts_stream_t *s, const uint8_t *p, size_t n)
 {
     size_t          take;
-    const uint8_t  *zero;
     lv_ts_video_t  *v;
 
     v = s->video;
@@ -609,8 +632,7 @@ lv_ts_video_data(lv_ts_t *ts, lv_ts_stream_t *s, const uint8_t *p, size_t n)
             continue;
         }
 
-        zero = memchr(p, 0, n);
-        take = zero ? (size_t) (zero - p) : n;
+        take = lv_ts_scan_plain(p, n);
 
         if (v->unit) {
             lv_ts_scan_zeros(ts, s);

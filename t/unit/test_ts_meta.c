@@ -89,10 +89,11 @@ decode(uint8_t *out, const char *text)
 
 
 /* The samples of ANSI/SCTE 35, 14.1 and 14.2. */
-#define TIME_SIGNAL   "/DA0AAAAAAAA///wBQb+cr0AUAAeAhxDVUVJSAAAjn/PAAGlmbAICAAA" \
-                      "AAAsoKGKNAIAmsnRfg=="
-#define SPLICE_INSERT "/DAvAAAAAAAA///wFAVIAACPf+/+c2nALv4AUsz1AAAAAAAKAAhDVUVJ" \
-                      "AAABNWLbowo="
+#define TIME_SIGNAL                                                           \
+    "/DA0AAAAAAAA///wBQb+cr0AUAAeAhxDVUVJSAAAjn/PAAGlmbAICAAAAAAsoKGKNAIAmsnR" \
+    "fg=="
+#define SPLICE_INSERT                                                         \
+    "/DAvAAAAAAAA///wFAVIAACPf+/+c2nALv4AUsz1AAAAAAAKAAhDVUVJAAABNWLbowo="
 
 static void
 test_scte35(void)

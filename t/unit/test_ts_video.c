@@ -47,7 +47,8 @@ test_pes(void)
     pes_raw(97200, 95000, false, 200);
     es_delta(302);
     ES("\xff\xff\xff");
-    n = mux_pes_make(mux_pes_buf, 0xe0, 100800, NONE, true, 0, es_out, es_len);
+    n = mux_pes_make(mux_pes_buf, 0xe0, 100800, NONE, true, 0, es_out,
+                     es_len);
     lv_put16(mux_pes_buf + 4, (uint16_t) (n - 6 - 3));
     mux_bytes(VIDEO, mux_pes_buf, n);
     es_len = 0;
@@ -117,7 +118,7 @@ test_units(void)
     const rec_frame_t  *f;
 
     start();
-    ES("\0\0\0\0\0\0\1\x09\xf0\0\0\0");              /* zeros in front, behind */
+    ES("\0\0\0\0\0\0\1\x09\xf0\0\0\0");  /* zeros in front, behind */
     NAL(SPS);
     NAL(PPS);
     NAL("\x06\x05\x01\x22\x80");
@@ -131,7 +132,8 @@ test_units(void)
     es_slice(0x41, true, 50);                        /* no delimiter */
     es_slice(0x41, false, 51);
     es_pes(VIDEO, 93600, NONE);
-    ES("\0\0\1\x41\x88\0\0\3\0\0\3\1\0\xff");        /* emulation prevention */
+    /* emulation prevention */
+    ES("\0\0\1\x41\x88\0\0\3\0\0\3\1\0\xff");
     es_pes(VIDEO, 97200, NONE);
     finish();
 
