@@ -73,6 +73,7 @@ test_adts(void)
     finish();
     is_int((long long) frame(false, 0)->len, 300, "a frame over two packets");
     is_int(frame(false, 0)->f.pts, 90000, "… has the first one's time");
+    ok(!frame(false, 0)->f.estimated, "… which is no guess");
     is_int(frame(false, 1)->f.pts, 91930, "… and the second that begins in it");
 
     start(0x0f, NULL, 0);
