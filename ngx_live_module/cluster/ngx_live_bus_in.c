@@ -516,6 +516,14 @@ ngx_live_bus_said(ngx_live_bus_in_t *in, lv_bus_item_t *item)
     }
 
     e = &item->e;
+
+    if (lv_rooms_number_taken(in->st, e->id)) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "live: node \"%*s\" has this node's number in ids of "
+                      "messages, this node takes another one",
+                      in->head.node.len, in->head.node.data);
+    }
+
     e->origin = (uint8_t) (in->peer + 1);
     e->flags |= LV_ROOM_REMOTE;
 

@@ -5,6 +5,7 @@
 
 #define NGX_LIVE_REDIS_READ      16384
 #define NGX_LIVE_REDIS_ELEMENTS  4096   /* of an array, in a reply */
+#define NGX_LIVE_REDIS_SAID      5      /* tries whose other reason is logged */
 
 
 static void ngx_live_redis_timer(ngx_event_t *ev);
@@ -617,7 +618,11 @@ ngx_live_redis_failed(ngx_live_redis_t *r, const char *why)
         ngx_live_addr_result(r->addr, 0);
     }
 
-    if (r->fails == 0) {
+    if (r->fails == 0
+        || (r->fails < NGX_LIVE_REDIS_SAID && ngx_strcmp(why, r->why) != 0))
+    {
+        (void) ngx_cpystrn((u_char *) r->why, (u_char *) why,
+                           sizeof(r->why));
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "live: redis \"%V\" (%s): %s; the chat goes on within "
                       "this node",

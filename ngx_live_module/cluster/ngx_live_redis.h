@@ -11,8 +11,9 @@
  * takes as such included) ends the connection; handlers of commands that are
  * under way are not called then, down() is.
  *
- * Logged once when it goes down, and once when it is up again; never what is
- * sent, nor the text of an error, which may quote it.
+ * Logged once when it goes down (again when the next tries fail for another
+ * reason), and once when it is up again; never what is sent, nor the text of an
+ * error, which may quote it.
  */
 
 #ifndef NGX_LIVE_REDIS_H
@@ -66,7 +67,8 @@ struct ngx_live_redis_s {
     }                          wait[NGX_LIVE_REDIS_WAIT];
     ngx_uint_t                 first, waiting;
     ngx_uint_t                 greetings;    /* replies to come before up */
-    ngx_uint_t                 fails;
+    ngx_uint_t                 fails;        /* in a row */
+    char                       why[64];      /* the last one, as logged */
     unsigned                   started:1;
     unsigned                   connected:1;
     unsigned                   ready:1;      /* up */

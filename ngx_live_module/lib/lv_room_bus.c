@@ -490,6 +490,39 @@ lv_bus_peer(lv_store_t *st, lv_str_t node, uint64_t born, uint64_t now_ms,
 }
 
 
+uint32_t
+lv_rooms_number(lv_store_t *st)
+{
+    uint32_t  n;
+
+    n = lv_get(&st->rooms->number);
+
+    return (n ? n - 1 : lv_be16(lv_store_secret(st) + 30))
+           % (1u << LV_ROOM_NODE_BITS);
+}
+
+
+bool
+lv_rooms_number_taken(lv_store_t *st, uint64_t id)
+{
+    uint32_t  n, step;
+
+    step = 1u << LV_ROOM_NODE_BITS;
+    n = lv_rooms_number(st);
+
+    if (id % step != n) {
+        return false;
+    }
+
+    n = (n + 1 + (uint32_t) (lv_room_hash(st, &id, sizeof(id), 4)
+                             % (step - 1)))
+        % step;
+    lv_set(&st->rooms->number, n + 1);
+
+    return true;
+}
+
+
 uint64_t
 lv_bus_heard(lv_store_t *st, unsigned peer, unsigned shard)
 {

@@ -89,6 +89,10 @@ void lv_bus_position_set(lv_store_t *st, unsigned shard,
  * there are too many. LV_DECLINED: its store has been made anew since. */
 int lv_bus_peer(lv_store_t *st, lv_str_t node, uint64_t born,
     uint64_t now_ms, unsigned *peer);
+/* The node's number in ids, so that two nodes do not make the same. When an id
+ * of another node has it, this one takes another number: true. */
+uint32_t lv_rooms_number(lv_store_t *st);
+bool lv_rooms_number_taken(lv_store_t *st, uint64_t id);
 /* The last batch that was dealt with, 0: none; and that there is another. */
 uint64_t lv_bus_heard(lv_store_t *st, unsigned peer, unsigned shard);
 void lv_bus_hear(lv_store_t *st, unsigned peer, unsigned shard, uint64_t seq);

@@ -193,6 +193,8 @@ struct lv_rooms_s {
     _Atomic uint32_t  blocks_free;       /* how many */
     _Atomic uint32_t  saving;
     _Atomic uint64_t  last_id;
+    _Atomic uint32_t  number;            /* 1 + the node's in ids; 0: of the
+                                            secret */
     _Atomic uint64_t  entries;
     _Atomic uint64_t  refused;
     _Atomic uint64_t  repairs;

@@ -57,7 +57,7 @@ id_next(lv_store_t *st, uint64_t now_ms)
     uint64_t  last, next, step, node;
 
     step = (uint64_t) 1 << LV_ROOM_NODE_BITS;
-    node = lv_be16(lv_store_secret(st) + 30) % step;
+    node = lv_rooms_number(st);
     now_ms = now_ms > LV_ROOM_TIME_BASE ? now_ms - LV_ROOM_TIME_BASE : 0;
 
     last = atomic_load(&st->rooms->last_id);

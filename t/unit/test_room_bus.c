@@ -153,6 +153,12 @@ test_in(lv_store_t *st)
        && say(st, room, gen, peer + 1, 5, LV_ROOM_REMOTE, &e) == LV_OK
        && e.offset != 0, "in a new one it begins anew");
 
+    (void) say(st, room, gen, 0, 0, 0, &e);
+    ok(!lv_rooms_number_taken(st, e.id + 1)
+       && lv_rooms_number_taken(st, e.id)
+       && !lv_rooms_number_taken(st, e.id),
+       "another node with this one's number makes it take another");
+
     lv_bus_position_set(st, 9, p);
     p = lv_bus_position(st, 9);
     ok(p.ms == 5 && p.seq == 6 && lv_bus_position(st, 8).ms == 0,
