@@ -254,6 +254,7 @@ main(void)
     test_in(st);
     test_counts(st);
     test_commands(st);
+    lv_store_detach(st);
 
     return done_testing();
 }
