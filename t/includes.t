@@ -2,7 +2,7 @@
 
 # Includes go down only.
 #
-#   lib <- core <- store <- {media, auth} <- cluster
+#   lib <- core <- store <- {media, auth} <- cluster <- ingest/stream
 #       <- {ingest/rtmp, ingest/srt, http}
 #       <- {ingest/cmaf, hls, feed, chat, api}
 #
@@ -22,14 +22,15 @@ use Test::More;
 
 my %LEVEL = (
     'lib' => 0, 'core' => 1, 'store' => 2,
-    'media' => 3, 'auth' => 3, 'cluster' => 4,
+    'media' => 3, 'auth' => 3, 'cluster' => 4, 'ingest/stream' => 4.5,
     'ingest/rtmp' => 5, 'ingest/srt' => 5, 'http' => 5,
     'ingest/cmaf' => 6, 'hls' => 6, 'feed' => 6, 'chat' => 6, 'api' => 6,
 );
 
 # Headers of nginx, and the only folders that may see them.
 my %KEPT = (
-    'ngx_stream.h' => { map { $_ => 1 } qw(ingest/rtmp ingest/srt) },
+    'ngx_stream.h' => { map { $_ => 1 }
+        qw(ingest/stream ingest/rtmp ingest/srt) },
     'ngx_http.h' => { map { $_ => 1 } qw(http ingest/cmaf hls feed chat api) },
 );
 

@@ -1,7 +1,7 @@
 /*
  * RTMP in stream{}: the socket and nginx side of lv_rtmp_session.h.
  *
- *   ngx_stream_live_module.c   directives, variables
+ *   ngx_live_rtmp_module.c     directives
  *   ngx_live_rtmp_session.c    one connection: read, write, time-outs, end
  *   ngx_live_rtmp_publish.c    the session's handlers: publish and media
  *   ngx_live_rtmp_pace.c       media that comes faster than it plays
@@ -10,26 +10,20 @@
 #ifndef NGX_LIVE_RTMP_H
 #define NGX_LIVE_RTMP_H
 
-#include "ngx_live_core.h"
-#include "ngx_live_decide.h"
-#include "ngx_live_publish.h"
-#include "ngx_live_publisher.h"
+#include "ngx_stream_live.h"
 #include "lv_flv.h"
 #include "lv_rtmp_session.h"
-
-#include <ngx_stream.h>
 
 typedef struct {
     ngx_msec_t                timeout;           /* no media for so long */
     ngx_msec_t                handshake_timeout; /* until the publish */
-    ngx_live_publish_conf_t   publish;
-    ngx_live_media_conf_t     media;
-} ngx_stream_live_srv_conf_t;
+} ngx_live_rtmp_conf_t;
 
 typedef struct {
     ngx_stream_session_t        *session;
     ngx_connection_t            *connection;
-    ngx_stream_live_srv_conf_t  *conf;
+    ngx_live_rtmp_conf_t        *conf;
+    ngx_stream_live_srv_conf_t  *live;
     lv_rtmp_session_t           *rtmp;
     lv_flv_t                    *flv;          /* while publishing */
     ngx_live_publisher_t        *publisher;    /* while publishing */
@@ -53,7 +47,7 @@ typedef struct {
     unsigned                     waiting:1;    /* for a decision: not read */
 } ngx_live_rtmp_ctx_t;
 
-extern ngx_module_t             ngx_stream_live_module;
+extern ngx_module_t             ngx_live_rtmp_module;
 extern const lv_rtmp_handler_t  ngx_live_rtmp_handler;
 
 /* The stream{} content handler. */
@@ -75,8 +69,6 @@ ngx_msec_t ngx_live_rtmp_pace_pause(ngx_live_rtmp_ctx_t *ctx);
 void ngx_live_rtmp_decided(void *data, ngx_int_t rc,
     ngx_live_publish_decision_t *decision);
 void ngx_live_rtmp_go_on(ngx_live_rtmp_ctx_t *ctx);
-/* A copy that lives as long as the connection: the log may want it later. */
-const char *ngx_live_rtmp_text(ngx_live_rtmp_ctx_t *ctx, const char *text);
 
 /* A ngx_live_publish_t's close. */
 void ngx_live_rtmp_closed(void *data, ngx_live_stop_e why);

@@ -96,7 +96,7 @@ ngx_live_rtmp_decide(ngx_live_rtmp_ctx_t *ctx, const lv_rtmp_publish_t *p,
     req.sockaddr = c->sockaddr;
     req.socklen = c->socklen;
 
-    return ngx_live_decide(&ctx->conf->publish, &req,
+    return ngx_live_decide(&ctx->live->publish, &req,
                            ngx_live_rtmp_protocol(ctx), &c->addr_text,
                            &ctx->encoder, decision, ngx_live_rtmp_decided,
                            ctx, &ctx->deciding);
@@ -109,44 +109,17 @@ static const char *
 ngx_live_rtmp_start(ngx_live_rtmp_ctx_t *ctx,
     ngx_live_publish_decision_t *decision)
 {
-    char                   *wrong;
-    const char             *reason;
-    ngx_connection_t       *c;
-    ngx_live_publish_t      req;
-    ngx_live_media_conf_t   media, own;
-
-    c = ctx->connection;
-
-    own = ctx->conf->media;
-    ngx_live_media_conf_get((ngx_cycle_t *) ngx_cycle, &own);
-
-    media = decision->media;
-    ngx_live_media_conf_merge(&media, &own);
-
-    wrong = ngx_live_media_conf_check(&media);
-
-    if (wrong != NGX_CONF_OK) {
-        ngx_log_error(NGX_LOG_WARN, c->log, 0,
-                      "live: the settings for the publish of \"%s\" are left "
-                      "out: %s", decision->stream, wrong);
-        media = own;
-    }
+    const char          *reason;
+    ngx_live_publish_t   req;
 
     ngx_memzero(&req, sizeof(ngx_live_publish_t));
 
-    req.id.data = decision->stream;
-    req.id.len = ngx_strlen(decision->stream);
-    ngx_memcpy(req.owner_key, decision->owner, sizeof(req.owner_key));
     req.protocol = ngx_live_rtmp_protocol(ctx);
-    req.addr = &c->addr_text;
     req.encoder = ctx->encoder;
-    req.broadcast = decision->broadcast;
-    req.media = &media;
-    req.log = c->log;
     req.close = ngx_live_rtmp_closed;
     req.data = ctx;
 
-    ctx->flv = ngx_alloc(sizeof(lv_flv_t), c->log);
+    ctx->flv = ngx_alloc(sizeof(lv_flv_t), ctx->connection->log);
 
     if (ctx->flv == NULL) {
         return "the server is out of memory";
@@ -154,16 +127,14 @@ ngx_live_rtmp_start(ngx_live_rtmp_ctx_t *ctx,
 
     lv_flv_init(ctx->flv, NULL, ngx_live_rtmp_flv_event, ctx);
 
-    ctx->publisher = ngx_live_publisher_start(&req, &reason);
-
+    ctx->publisher = ngx_stream_live_start(ctx->session, decision, &req,
+                                           &ctx->stream, &reason);
     if (ctx->publisher == NULL) {
         ngx_free(ctx->flv);
         ctx->flv = NULL;
         return reason;
     }
 
-    ctx->stream.data = ngx_pstrdup(c->pool, &req.id);
-    ctx->stream.len = ctx->stream.data ? req.id.len : 0;
     ctx->progress = 1;
     ngx_live_rtmp_pace_start(ctx);
 
@@ -177,48 +148,14 @@ static const char *
 ngx_live_rtmp_begin(ngx_live_rtmp_ctx_t *ctx, ngx_int_t rc,
     ngx_live_publish_decision_t *decision)
 {
-    ngx_str_t          none;
-    ngx_connection_t  *c;
-
     if (rc == NGX_OK) {
         return ngx_live_rtmp_start(ctx, decision);
     }
 
-    c = ctx->connection;
-
-    ngx_live_count(NGX_LIVE_C_PUBLISH_REFUSED_AUTH, 1);
-    ngx_log_error(NGX_LOG_ERR, c->log, 0,
-                  "live: publish refused, rtmp from %V: %s", &c->addr_text,
-                  decision->reason);
-
-    /* the control plane knows what it has refused itself */
-
-    if (ctx->conf->publish.auth != NGX_LIVE_PUBLISH_HTTP) {
-        ngx_str_null(&none);
-        ngx_live_publisher_refused(&none, ngx_live_rtmp_protocol(ctx),
-                                   &c->addr_text, decision->reason);
-    }
+    ngx_stream_live_refused(ctx->session, ngx_live_rtmp_protocol(ctx),
+                            decision->reason);
 
     return decision->reason;
-}
-
-
-const char *
-ngx_live_rtmp_text(ngx_live_rtmp_ctx_t *ctx, const char *text)
-{
-    char    *p;
-    size_t   len;
-
-    len = ngx_strlen(text) + 1;
-    p = ngx_pnalloc(ctx->connection->pool, len);
-
-    if (p == NULL) {
-        return "refused";
-    }
-
-    ngx_memcpy(p, text, len);
-
-    return p;
 }
 
 
@@ -226,7 +163,7 @@ static void
 ngx_live_rtmp_refuse(ngx_live_rtmp_ctx_t *ctx, const char *reason)
 {
     ctx->refused = 1;
-    ctx->reason = ngx_live_rtmp_text(ctx, reason);
+    ctx->reason = ngx_stream_live_text(ctx->connection, reason);
 
     (void) lv_rtmp_session_reject(ctx->rtmp, "NetStream.Publish.BadName",
                                   reason);

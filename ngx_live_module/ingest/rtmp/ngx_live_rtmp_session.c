@@ -70,15 +70,18 @@ ngx_live_rtmp_init(ngx_stream_session_t *s)
 
     ctx->session = s;
     ctx->connection = c;
-    ctx->conf = ngx_stream_get_module_srv_conf(s, ngx_stream_live_module);
+    ctx->conf = ngx_stream_get_module_srv_conf(s, ngx_live_rtmp_module);
+    ctx->live = ngx_stream_get_module_srv_conf(s, ngx_stream_live_module);
     ctx->rtmp = lv_rtmp_session_create(NULL, &ngx_live_rtmp_handler, ctx);
 
-    if (ctx->rtmp == NULL) {
+    if (ctx->rtmp == NULL
+        || ngx_stream_live_show(s, &ctx->stream, &ctx->reason) != NGX_OK)
+    {
         ngx_stream_finalize_session(s, NGX_STREAM_INTERNAL_SERVER_ERROR);
         return;
     }
 
-    ngx_stream_set_ctx(s, ctx, ngx_stream_live_module);
+    ngx_stream_set_ctx(s, ctx, ngx_live_rtmp_module);
 
     (void) ngx_tcp_nodelay(c);
 
@@ -131,7 +134,7 @@ ngx_live_rtmp_read_handler(ngx_event_t *rev)
 
     c = rev->data;
     s = c->data;
-    ctx = ngx_stream_get_module_ctx(s, ngx_stream_live_module);
+    ctx = ngx_stream_get_module_ctx(s, ngx_live_rtmp_module);
 
     if (c->close) {
         ngx_live_rtmp_finalize(ctx, NGX_LIVE_STOP_LOST, NGX_STREAM_OK,
@@ -495,7 +498,7 @@ ngx_live_rtmp_write_handler(ngx_event_t *wev)
 
     c = wev->data;
     s = c->data;
-    ctx = ngx_stream_get_module_ctx(s, ngx_stream_live_module);
+    ctx = ngx_stream_get_module_ctx(s, ngx_live_rtmp_module);
 
     (void) ngx_live_rtmp_flush(ctx);
 }
@@ -515,7 +518,7 @@ ngx_live_rtmp_closed(void *data, ngx_live_stop_e why)
 
     } else if (why == NGX_LIVE_STOP_KICKED) {
         s = lv_packager_stream(ngx_live_publisher_packager(ctx->publisher));
-        text = ngx_live_rtmp_text(ctx, lv_stream_kicked(s));
+        text = ngx_stream_live_text(ctx->connection, lv_stream_kicked(s));
         (void) lv_rtmp_session_close_notice(ctx->rtmp, "error",
                                             "NetStream.Publish.BadName", text);
 

@@ -1,6 +1,6 @@
-/* Directives and variables of ingest in stream{}. */
+/* Directives and variables that all ingest in stream{} has. */
 
-#include "ngx_live_rtmp.h"
+#include "ngx_stream_live.h"
 
 
 static ngx_int_t ngx_stream_live_add_variables(ngx_conf_t *cf);
@@ -11,36 +11,13 @@ static char *ngx_stream_live_merge_srv_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_stream_live_check(ngx_conf_t *cf,
     ngx_live_media_conf_t *media);
-static char *ngx_stream_live_rtmp(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 
 
 static ngx_command_t  ngx_stream_live_commands[] = {
 
-    { ngx_string("live_rtmp"),
-      NGX_STREAM_SRV_CONF|NGX_CONF_NOARGS,
-      ngx_stream_live_rtmp,
-      NGX_STREAM_SRV_CONF_OFFSET,
-      0,
-      NULL },
-
     NGX_LIVE_PUBLISH_COMMANDS(NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF,
                               NGX_STREAM_SRV_CONF_OFFSET,
                               offsetof(ngx_stream_live_srv_conf_t, publish)),
-
-    { ngx_string("live_rtmp_timeout"),
-      NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
-      NGX_STREAM_SRV_CONF_OFFSET,
-      offsetof(ngx_stream_live_srv_conf_t, timeout),
-      NULL },
-
-    { ngx_string("live_rtmp_handshake_timeout"),
-      NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
-      NGX_STREAM_SRV_CONF_OFFSET,
-      offsetof(ngx_stream_live_srv_conf_t, handshake_timeout),
-      NULL },
 
     NGX_LIVE_MEDIA_COMMANDS(NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF,
                             NGX_STREAM_SRV_CONF_OFFSET,
@@ -115,8 +92,8 @@ static ngx_int_t
 ngx_stream_live_variable(ngx_stream_session_t *s,
     ngx_stream_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t             text;
-    ngx_live_rtmp_ctx_t  *ctx;
+    ngx_str_t               text;
+    ngx_stream_live_ctx_t  *ctx;
 
     ctx = ngx_stream_get_module_ctx(s, ngx_stream_live_module);
 
@@ -126,10 +103,10 @@ ngx_stream_live_variable(ngx_stream_session_t *s,
     }
 
     if (data == 0) {
-        text = ctx->stream;
+        text = *ctx->stream;
 
     } else {
-        text.data = (u_char *) (ctx->reason ? ctx->reason : "");
+        text.data = (u_char *) (*ctx->reason ? *ctx->reason : "");
         text.len = ngx_strlen(text.data);
     }
 
@@ -158,8 +135,6 @@ ngx_stream_live_create_srv_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    lscf->timeout = NGX_CONF_UNSET_MSEC;
-    lscf->handshake_timeout = NGX_CONF_UNSET_MSEC;
     ngx_live_publish_conf_init(&lscf->publish);
     ngx_live_media_conf_init(&lscf->media);
 
@@ -176,24 +151,20 @@ ngx_stream_live_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     char                        *rv;
     ngx_stream_core_srv_conf_t  *cscf;
 
-    ngx_conf_merge_msec_value(conf->timeout, prev->timeout, 10000);
-    ngx_conf_merge_msec_value(conf->handshake_timeout,
-                              prev->handshake_timeout, 10000);
-
     ngx_live_publish_conf_merge(&conf->publish, &prev->publish);
     ngx_live_media_conf_merge(&conf->media, &prev->media);
 
-    cscf = ngx_stream_conf_get_module_srv_conf(cf, ngx_stream_core_module);
-
-    if (cscf->handler != ngx_live_rtmp_init) {
+    if (conf->directive == NULL) {
         return NGX_CONF_OK;
     }
+
+    cscf = ngx_stream_conf_get_module_srv_conf(cf, ngx_stream_core_module);
 
     rv = ngx_live_publish_conf_check(&conf->publish);
 
     if (rv != NGX_CONF_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "live_rtmp in %s:%ui: %s",
-                           cscf->file_name, cscf->line, rv);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in %s:%ui: %s",
+                           conf->directive, cscf->file_name, cscf->line, rv);
         return NGX_CONF_ERROR;
     }
 
@@ -230,19 +201,43 @@ ngx_stream_live_check(ngx_conf_t *cf, ngx_live_media_conf_t *media)
 }
 
 
-static char *
-ngx_stream_live_rtmp(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+char *
+ngx_stream_live_take(ngx_conf_t *cf, const char *directive,
+    ngx_stream_content_handler_pt handler)
 {
     ngx_stream_core_srv_conf_t  *cscf;
+    ngx_stream_live_srv_conf_t  *lscf;
 
     cscf = ngx_stream_conf_get_module_srv_conf(cf, ngx_stream_core_module);
+    lscf = ngx_stream_conf_get_module_srv_conf(cf, ngx_stream_live_module);
 
     if (cscf->handler) {
         return "is duplicate, or the server has another handler";
     }
 
-    cscf->handler = ngx_live_rtmp_init;
+    cscf->handler = handler;
+    lscf->directive = directive;
     ngx_live_core_need(cf);
 
     return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_stream_live_show(ngx_stream_session_t *s, ngx_str_t *stream,
+    const char **reason)
+{
+    ngx_stream_live_ctx_t  *ctx;
+
+    ctx = ngx_palloc(s->connection->pool, sizeof(ngx_stream_live_ctx_t));
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->stream = stream;
+    ctx->reason = reason;
+
+    ngx_stream_set_ctx(s, ctx, ngx_stream_live_module);
+
+    return NGX_OK;
 }
