@@ -28,6 +28,7 @@
 #include "ngx_live_core.h"
 #include "ngx_live_keyfile.h"
 #include "lv_cluster.h"
+#include "lv_srt_crypto.h"
 
 #define NGX_LIVE_PUBLISH_OFF    0
 #define NGX_LIVE_PUBLISH_TOKEN  1
@@ -66,6 +67,9 @@ typedef struct {
     int64_t              expires_s;     /* a token's end of life, or 0 */
     const char          *reason;        /* why not; a sentence, no secret */
     char                 text[LV_CLUSTER_REASON];   /* where it may be */
+
+    char                 passphrase[LV_SRT_PASSPHRASE_MAX + 1];  /* SRT: for
+                                           this publish, or "": the server's */
 
     /* of the control plane: its name of the broadcast, or ""; settings of
      * this publish, unset where it has none */

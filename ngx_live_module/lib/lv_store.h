@@ -213,6 +213,22 @@ typedef struct {
     uint64_t  displaced_ms;
 } lv_publisher_t;
 
+/* The network between encoder and node, where the protocol measures it (SRT);
+ * for status pages. Counts are of this publish. By the owner, about once a
+ * second; may tear between fields. */
+typedef struct {
+    _Atomic uint32_t  rtt_us;    /* 0: not yet known */
+    _Atomic uint32_t  latency_ms;    /* agreed on */
+    _Atomic uint32_t  buffered;  /* packets that wait for their time */
+    _Atomic uint32_t  rate_bps;
+    _Atomic uint32_t  key_bits;  /* 0: in the clear */
+    _Atomic uint64_t  packets;
+    _Atomic uint64_t  retransmitted;
+    _Atomic uint64_t  lost;      /* were missing for a while */
+    _Atomic uint64_t  dropped;   /* … until it was too late */
+    _Atomic uint64_t  undecrypted;
+} lv_link_t;
+
 typedef struct {
     _Atomic uint32_t  gen;       /* bumped on creation and removal */
     _Atomic uint32_t  state;     /* LV_STREAM_* */
@@ -243,6 +259,7 @@ typedef struct {
     char              kick_reason[160];
     _Atomic uint32_t  publisher_seq;             /* as with desc_seq */
     lv_publisher_t    publisher[2];
+    lv_link_t         link;      /* while the protocol has one */
     uint8_t           scratch[256];  /* the packager's own; see lv_packager.h.
                                         Written only by the owner. */
 } lv_stream_t;
@@ -318,6 +335,16 @@ void lv_store_stat(lv_store_t *st, lv_store_stat_t *stat);
 /* Walks every part, extent and list under the lock and compares. For tests:
  * LV_OK or LV_ERROR with a text of what is wrong. */
 int lv_store_check(lv_store_t *st, char *err, size_t errlen);
+
+
+/*
+ * Takes `key` for ttl_s seconds: true for the first of all processes, false for
+ * the others. Of two keys that have the same place the later one is taken, and
+ * the earlier one forgotten: for things that are rare, and where two would be a
+ * nuisance and no harm.
+ */
+bool lv_store_claim(lv_store_t *st, uint64_t key, uint32_t now_s,
+    uint32_t ttl_s);
 
 
 /* ---- counters (metrics) ------------------------------------------------ */

@@ -47,6 +47,7 @@
 #define LV_NOBODY           LV_SLOTS    /* the slot of an owner word */
 #define LV_LIMBO_PERCENT    5           /* of the extents, not promised */
 #define LV_BUCKET           8           /* sessions a bucket */
+#define LV_CLAIMS           1024        /* a power of two */
 
 typedef struct {
     uint32_t  streams, tracks, parts, sessions, extents, hash;
@@ -111,6 +112,8 @@ typedef struct {
                                                may have been used */
     _Atomic uint64_t            clock_ms;   /* the time that was last told */
     pthread_mutex_t             janitor;
+    _Atomic uint64_t            claim[LV_CLAIMS];   /* key but for its low 16
+                                               bits, second */
 
     _Alignas(64) pthread_mutex_t  lock;     /* … and all that it guards: */
     uint32_t                    cursor;     /* where the search goes on */
