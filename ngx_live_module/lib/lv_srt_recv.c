@@ -279,7 +279,7 @@ lv_srt_recv_place(lv_srt_recv_t *r, uint32_t seq, uint32_t ts, size_t n,
 
     offset = (uint32_t) diff;
 
-    if (offset < r->count && slot_at(r, offset)->state != LOST) {
+    if (offset < r->count && slot_at(r, offset)->state == HERE) {
         r->stats.duplicates++;
         *why = LV_SRT_RECV_OLD;
         return NULL;
@@ -305,9 +305,14 @@ lv_srt_recv_place(lv_srt_recv_t *r, uint32_t seq, uint32_t ts, size_t n,
 
     if (offset < r->count) {
         slot = slot_at(r, offset);
-        overtaken(r, slot, now_us, rexmit);
-        r->missing--;
-        r->stats.recovered++;
+
+        /* one that was to be skipped can still come */
+
+        if (slot->state == LOST) {
+            overtaken(r, slot, now_us, rexmit);
+            r->missing--;
+            r->stats.recovered++;
+        }
 
     } else {
 
@@ -382,13 +387,6 @@ lv_srt_recv_next(lv_srt_recv_t *r, int64_t now_us, size_t *n)
     i = next_here(r, 0);
 
     if (i == r->count || slot_at(r, i)->cell->at_us > now_us) {
-
-        /* what will not come need not be waited for */
-
-        while (r->count > 0 && slot_at(r, 0)->state == SKIPPED) {
-            pop(r);
-        }
-
         return NULL;
     }
 

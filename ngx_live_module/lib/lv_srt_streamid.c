@@ -169,6 +169,7 @@ int
 lv_srt_streamid_parse(const uint8_t *p, size_t n, lv_srt_streamid_t *out)
 {
     size_t    i;
+    uint8_t   plain[LV_SRT_STREAMID_MAX];
     lv_str_t  rest, part;
 
     out->watch = false;
@@ -188,6 +189,13 @@ lv_srt_streamid_parse(const uint8_t *p, size_t n, lv_srt_streamid_t *out)
 
     rest.data = p;
     rest.len = n;
+
+    /* all of it coded, by an encoder or whoever typed it into one */
+
+    if (starts(rest, "%23!") || starts(rest, "%23%21")) {
+        rest.len = decode(plain, rest);
+        rest.data = plain;
+    }
 
     if (starts(rest, "#!::")) {
         rest.data += 4;
