@@ -19,6 +19,7 @@ static void ngx_live_status_stream(lv_json_t *j, const ngx_live_view_t *view,
     uint32_t viewers);
 static void ngx_live_status_publisher(lv_json_t *j,
     const ngx_live_view_t *view);
+static void ngx_live_status_link(lv_json_t *j, const ngx_live_view_t *view);
 static void ngx_live_status_track(lv_json_t *j,
     const ngx_live_view_track_t *vt);
 
@@ -294,6 +295,31 @@ ngx_live_status_publisher(lv_json_t *j, const ngx_live_view_t *view)
                 strnlen(p->encoder, sizeof(p->encoder)));
     lv_json_int(j, "since_ms", (int64_t) p->since_ms);
     lv_json_int(j, "pid", p->pid);
+
+    if (ngx_strncmp(p->protocol, "srt", sizeof(p->protocol)) == 0) {
+        ngx_live_status_link(j, view);
+    }
+
+    lv_json_close(j, '}');
+}
+
+
+/* The network between the encoder and here, as SRT sees it. */
+
+static void
+ngx_live_status_link(lv_json_t *j, const ngx_live_view_t *view)
+{
+    lv_json_open(j, "link", '{');
+    lv_json_milli(j, "rtt_ms", view->rtt_us);
+    lv_json_int(j, "latency_ms", view->latency_ms);
+    lv_json_int(j, "bitrate", view->rate_bps);
+    lv_json_int(j, "key_bits", view->key_bits);
+    lv_json_int(j, "buffered", view->buffered);
+    lv_json_int(j, "packets", (int64_t) view->packets);
+    lv_json_int(j, "lost", (int64_t) view->lost);
+    lv_json_int(j, "retransmitted", (int64_t) view->retransmitted);
+    lv_json_int(j, "dropped", (int64_t) view->dropped);
+    lv_json_int(j, "undecrypted", (int64_t) view->undecrypted);
     lv_json_close(j, '}');
 }
 

@@ -1,6 +1,7 @@
 #include "ngx_live_view.h"
 
 
+static void ngx_live_view_link(lv_link_t *link, ngx_live_view_t *view);
 static void ngx_live_view_tracks(lv_store_t *st, lv_stream_t *s,
     ngx_live_view_t *view);
 static void ngx_live_view_window(lv_store_t *st, lv_track_t *t,
@@ -67,6 +68,7 @@ ngx_live_view_stream(lv_store_t *st, uint32_t index, ngx_live_view_t *view)
 
     lv_stream_publisher(s, &view->publisher);
 
+    ngx_live_view_link(&s->link, view);
     ngx_live_view_tracks(st, s, view);
 
     if (!lv_stream_alive(s, gen)) {
@@ -74,6 +76,22 @@ ngx_live_view_stream(lv_store_t *st, uint32_t index, ngx_live_view_t *view)
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_live_view_link(lv_link_t *link, ngx_live_view_t *view)
+{
+    view->rtt_us = atomic_load(&link->rtt_us);
+    view->latency_ms = atomic_load(&link->latency_ms);
+    view->buffered = atomic_load(&link->buffered);
+    view->rate_bps = atomic_load(&link->rate_bps);
+    view->key_bits = atomic_load(&link->key_bits);
+    view->packets = atomic_load(&link->packets);
+    view->retransmitted = atomic_load(&link->retransmitted);
+    view->lost = atomic_load(&link->lost);
+    view->dropped = atomic_load(&link->dropped);
+    view->undecrypted = atomic_load(&link->undecrypted);
 }
 
 

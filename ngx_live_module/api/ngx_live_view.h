@@ -39,6 +39,8 @@ typedef struct {
     uint64_t               reserved;  /* bytes promised */
     lv_timing_t            timing;
     lv_publisher_t         publisher;
+    uint32_t               rtt_us, latency_ms, buffered, rate_bps, key_bits;
+    uint64_t               packets, retransmitted, lost, dropped, undecrypted;
     ngx_uint_t             tracks;
     ngx_live_view_track_t  track[LV_STREAM_TRACKS];
 } ngx_live_view_t;

@@ -35,7 +35,7 @@ typedef enum {
     LV_SRT_REJ_ROGUE = 1004,            /* makes no sense */
     LV_SRT_REJ_VERSION = 1008,
     LV_SRT_REJ_BADSECRET = 1010,        /* wrong passphrase */
-    LV_SRT_REJ_UNSECURE = 1011,         /* one has a passphrase, the other not */
+    LV_SRT_REJ_UNSECURE = 1011,         /* a passphrase on one side only */
     LV_SRT_REJ_MESSAGEAPI = 1012,
     LV_SRT_REJ_CONGESTION = 1013,       /* not live mode */
     LV_SRT_REJ_FILTER = 1014,

@@ -1,7 +1,7 @@
 /*
  * SRT packets: the 16-byte header of each, and what control packets carry.
  *
- *   data      |0| sequence (31)        |   control  |1| type (15) | subtype (16)
+ *   data      |0| sequence (31)        |   control  |1| type (15) | sub (16)
  *             |PP|O|KK|R| message (26) |            | type-specific information
  *             | timestamp (32, µs)     |            | timestamp
  *             | destination socket id  |            | destination socket id

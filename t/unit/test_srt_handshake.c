@@ -103,7 +103,8 @@ induction(void)
 
     is_int(listen_to(buf, 128, 1000), LV_SRT_LISTEN_REPLY, "a longer one");
     is_int((long long) out_len, 64, "… gets no longer answer");
-    is_int(listen_to(buf, 63, 1000), LV_SRT_LISTEN_IGNORE, "a shorter one: none");
+    is_int(listen_to(buf, 63, 1000), LV_SRT_LISTEN_IGNORE,
+           "a shorter one: none");
 
     hs.type = 0;
     peer_handshake(buf, &hs, 777);
@@ -151,7 +152,8 @@ conclusions(void)
 
     is_int(concluded(&hs, more, n), LV_SRT_REJ_NONE,
            "a conclusion, a minute after its cookie");
-    ok(hello.sid_len == 20 && memcmp(hello.sid, "#!::r=demo,m=publish", 20) == 0,
+    ok(hello.sid_len == 20
+       && memcmp(hello.sid, "#!::r=demo,m=publish", 20) == 0,
        "the stream id");
     ok(hello.socket == PEER_SOCKET && hello.isn == 12345 && hello.snd_ms == 300
        && hello.rcv_ms == 80 && hello.version == 0x010501, "what it wants");

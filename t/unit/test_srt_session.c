@@ -183,7 +183,8 @@ drop_request(void)
     p.gaps = 0;
     peer_run(&p, 500000, 4);
     peer_run(&p, 2000000, 0);
-    is_int(p.gaps, 0, "drop requests for what has not been sent, or senseless, change nothing");
+    is_int(p.gaps, 0,
+           "drop requests that are senseless, or early, change nothing");
     peer_close(&p);
 }
 
@@ -340,7 +341,8 @@ keys(unsigned key_len)
     b = lv_srt_control(buf, LV_SRT_USER, LV_SRT_KMREQ, 0, 0, OUR_SOCKET);
     memcpy(b, km, n);
     lv_srt_session_input(p.s, buf, LV_SRT_HEADER + n, p.now);
-    is_int((long long) stats(&p).strange, 1, "a key that is not ours is not taken");
+    is_int((long long) stats(&p).strange, 1,
+           "a key that is not ours is not taken");
     peer_close(&p);
 }
 

@@ -16,7 +16,8 @@ reads(const char *text, const char *name, const char *args, const char *cred)
         return;
     }
 
-    if (!ok(id.name_len == strlen(name) && memcmp(id.name, name, id.name_len) == 0
+    if (!ok(id.name_len == strlen(name)
+       && memcmp(id.name, name, id.name_len) == 0
        && id.args_len == strlen(args)
        && memcmp(id.args, args, id.args_len) == 0
        && id.credential_len == strlen(cred)

@@ -43,7 +43,7 @@ typedef struct {
     ngx_str_t                    encoder;
     lv_srt_stats_t               told;          /* in the counters already */
     int64_t                      told_us;
-    size_t                       answer_len;    /* a refusal, while it lingers */
+    size_t                       answer_len;    /* what was answered */
     u_char                       answer[LV_SRT_REPLY_MAX];
     unsigned                     alone:1;       /* only the peer's packets are
                                                    left in the socket */
