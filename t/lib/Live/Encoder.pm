@@ -11,6 +11,9 @@ package Live::Encoder;
 #
 # Also ->gstreamer($url), ->librtmp($url) (ffmpeg's or curl's are not used for
 # that: rtmpdump's library comes through GStreamer's rtmpsink).
+#
+# A URL with srt:// gets MPEG-TS; of GStreamer, with srtsink. ->srt($url, $ts,
+# bitrate => …) sends a transport stream as it is, with srt-live-transmit.
 
 use strict;
 use warnings;
@@ -106,7 +109,29 @@ sub ffmpeg {
     }
 
     return $class->_spawn('ffmpeg', '-nostdin', '-v', 'warning', @in,
-        @{ $o{args} // [] }, '-f', 'flv', $url);
+        @{ $o{args} // [] }, '-f', $url =~ /^srt:/ ? 'mpegts' : 'flv', $url);
+}
+
+# A file as it is, $o{bitrate} bits a second; $o{chunk} bytes a packet. Begins
+# when the connection is there: $o{wait} seconds after it was asked for (1).
+sub srt {
+    my ($class, $url, $file, %o) = @_;
+    my $rate = $o{bitrate} // 2_000_000;
+    my $chunk = $o{chunk} // 1316;
+    my $wait = $o{wait} // 1;
+    my $loop = $o{loop} ? 1 : 0;
+
+    my $pace = 'use Time::HiRes qw(time sleep); my ($f, $r, $c, $w, $l) = @ARGV;'
+        . ' $| = 1; binmode STDOUT; sleep $w; my ($t, $n) = (time, 0);'
+        . ' do { open my $h, "<:raw", $f or die; while (read $h, my $b, $c) {'
+        . ' syswrite STDOUT, $b or exit; $n += length $b;'
+        . ' my $s = $t + $n * 8 / $r - time; sleep $s if $s > 0.002 } }'
+        . ' while $l; sleep 600';
+
+    # the shell is replaced, and the pipe ends with it
+    return $class->_spawn('bash', '-c', 'exec srt-live-transmit -q -a:no '
+        . '-chunk:"$1" file://con "$2" < <(exec perl -e "$3" "$4" "$5" "$1" '
+        . '"$6" "$7")', 'srt', $chunk, $url, $pace, $file, $rate, $wait, $loop);
 }
 
 # rtmp2sink (GStreamer's own RTMP), or rtmpsink (librtmp) with sink =>.
@@ -114,8 +139,12 @@ sub gstreamer {
     my ($class, $url, %o) = @_;
     my $sink = $o{sink} // 'rtmp2sink';
 
-    return $class->_spawn(qw(gst-launch-1.0 -q -e), 'flvmux', 'name=mux',
-        'streamable=true', '!', $sink, "location=$url",
+    my @out = $url =~ /^srt:/ ? ('mpegtsmux', 'name=mux', 'alignment=7', '!',
+            'srtsink', "uri=$url")
+        : ('flvmux', 'name=mux', 'streamable=true', '!', $sink,
+            "location=$url");
+
+    return $class->_spawn(qw(gst-launch-1.0 -q -e), @out,
         qw(videotestsrc is-live=true !), 'video/x-raw,width=320,height=180,'
         . 'framerate=25/1', '!', qw(x264enc tune=zerolatency
         speed-preset=ultrafast key-int-max=50 bitrate=300 ! h264parse
