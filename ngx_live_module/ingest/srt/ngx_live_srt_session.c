@@ -251,8 +251,8 @@ ngx_live_srt_tell(ngx_live_srt_ctx_t *ctx, int64_t now_us)
 
 
 /* Called when the stream is somebody else's, was kicked, or this worker has
- * drained. The connection is closed at the next turn: this may be called while
- * the process ends. */
+ * drained. The connection is closed at the next turn, unless there is none: the
+ * process ends. */
 
 void
 ngx_live_srt_closed(void *data, ngx_live_stop_e why)
@@ -279,6 +279,11 @@ ngx_live_srt_closed(void *data, ngx_live_stop_e why)
     ctx->reason = text;
     lv_srt_session_shutdown(ctx->srt, ngx_live_srt_now_us());
     ngx_live_srt_unpublish(ctx, why, text);
+
+    if (ngx_terminate) {
+        ngx_live_srt_finalize(ctx, why, NGX_STREAM_OK, text);
+        return;
+    }
 
     if (rev->timer_set) {
         ngx_del_timer(rev);
