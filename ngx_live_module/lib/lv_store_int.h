@@ -47,7 +47,7 @@
 #define LV_NOBODY           LV_SLOTS    /* the slot of an owner word */
 #define LV_LIMBO_PERCENT    5           /* of the extents, not promised */
 #define LV_BUCKET           8           /* sessions a bucket */
-#define LV_CLAIMS           1024        /* a power of two */
+#define LV_CLAIMS           128         /* a power of two */
 
 typedef struct {
     uint32_t  streams, tracks, parts, sessions, extents, hash;
