@@ -28,8 +28,12 @@ my $PASS = 'correct-horse';
 my $SHA = `printf %s $KEY | sha256sum`;
 $SHA =~ s/\s.*//s;
 
+my $SHA2 = `printf %s other-key | sha256sum`;
+$SHA2 =~ s/\s.*//s;
+
 my $ng = Live::Nginx->new(workers => 2, files => { keys => <<"EOK" },
 keyed $SHA
+secret $SHA2 passphrase=of-this-key-alone
 EOK
     conf => <<'EOC');
 live { live_store %%STORE%% 128m; live_segment 1s; live_part 200ms;
@@ -94,6 +98,9 @@ my %enc = (
         loop => 1) } 128, 192, 256),
     keyed => Live::Encoder->srt(url('keys', "streamid=live/keyed?key=$KEY"),
         $ts, bitrate => $rate, loop => 1),
+    secret => Live::Encoder->srt(url('keys',
+        'streamid=other-key&passphrase=of-this-key-alone'), $ts,
+        bitrate => $rate, loop => 1),
     mapped => Live::Encoder->srt(url('mapped', "passphrase=$PASS"),
         $ts, bitrate => $rate, loop => 1),
 );
@@ -158,6 +165,8 @@ refused('keys', 2401, qr/not known/, 'a wrong stream key',
     streamid => '#!::r=keyed,m=publish,key=wrong');
 refused('keys', 2401, qr/another stream/, "another stream's key",
     streamid => "#!::r=other,m=publish,key=$KEY");
+refused('keys', 1011, qr/one side/, 'a key that has a passphrase, without it',
+    streamid => 'other-key');
 refused('mapped', 1011, qr/one side/, 'a mapped port without the passphrase');
 
 {
@@ -172,7 +181,7 @@ refused('mapped', 1011, qr/one side/, 'a mapped port without the passphrase');
         url('srt', 'streamid=x'));
 
     ok(wait_for(sub { !$file->running }), 'srt-file-transmit is refused');
-    unlike($ng->log_text, qr/correct-horse|wrong-horse|\Q$KEY\E/,
+    unlike($ng->log_text, qr/correct-horse|wrong-horse|\Q$KEY\E|of-this-key|other-key/,
         'no passphrase and no key in the log');
 }
 

@@ -238,7 +238,7 @@ ngx_live_publish_stream_key(ngx_live_publish_conf_t *conf, ngx_str_t *id,
     ngx_live_publish_decision_t *decision)
 {
     ngx_str_t    of;
-    const char  *stream;
+    const char  *stream, *secret;
 
     stream = lv_streamkeys_find(conf->stream_keys->streams, decision->owner);
 
@@ -254,6 +254,13 @@ ngx_live_publish_stream_key(ngx_live_publish_conf_t *conf, ngx_str_t *id,
     {
         decision->reason = "The stream key is for another stream.";
         return NGX_DECLINED;
+    }
+
+    secret = lv_streamkeys_passphrase(conf->stream_keys->streams,
+                                      decision->owner);
+    if (secret != NULL) {
+        ngx_cpystrn((u_char *) decision->passphrase, (u_char *) secret,
+                    sizeof(decision->passphrase));
     }
 
     return ngx_live_publish_set_stream(&of, decision);

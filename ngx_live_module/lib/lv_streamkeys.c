@@ -6,12 +6,14 @@
 #include <openssl/evp.h>
 
 #include "lv_b64.h"
+#include "lv_srt_crypto.h"
 #include "lv_streamkeys.h"
 
 
 typedef struct {
     uint8_t   hash[LV_STREAMKEY_HASH];
     char      id[LV_STREAM_ID_LEN + 1];     /* "": empty */
+    char     *passphrase;                   /* or NULL */
 } lv_streamkey_t;
 
 
@@ -91,12 +93,36 @@ lv_streamkeys_slot(const lv_streamkeys_t *keys, const uint8_t *hash)
 }
 
 
+/* "passphrase=…" */
+static char *
+lv_streamkeys_secret(lv_str_t word, const char **err)
+{
+    char  *p;
+
+    word.data += sizeof("passphrase=") - 1;
+    word.len -= sizeof("passphrase=") - 1;
+
+    if (word.len < LV_SRT_PASSPHRASE_MIN || word.len > LV_SRT_PASSPHRASE_MAX) {
+        *err = "a passphrase has 10 to 79 characters";
+        return NULL;
+    }
+
+    p = strndup((const char *) word.data, word.len);
+
+    if (p == NULL) {
+        *err = "out of memory";
+    }
+
+    return p;
+}
+
+
 /* LV_OK also for a line that holds no key. */
 static int
 lv_streamkeys_line(lv_streamkeys_t *keys, lv_str_t line, const char **err)
 {
     uint8_t          bytes[LV_STREAMKEY_HASH];
-    lv_str_t         id, hash, more;
+    lv_str_t         id, hash, more, secret;
     lv_streamkey_t  *k;
 
     id = lv_streamkeys_word(&line);
@@ -118,6 +144,13 @@ lv_streamkeys_line(lv_streamkeys_t *keys, lv_str_t line, const char **err)
         return LV_ERROR;
     }
 
+    secret.len = 0;
+
+    if (more.len > 11 && memcmp(more.data, "passphrase=", 11) == 0) {
+        secret = more;
+        more = lv_streamkeys_word(&line);
+    }
+
     if (more.len && *more.data != '#') {
         *err = "more than a stream id and a SHA-256";
         return LV_ERROR;
@@ -133,6 +166,14 @@ lv_streamkeys_line(lv_streamkeys_t *keys, lv_str_t line, const char **err)
     if (k->id[0] != '\0') {
         *err = "the same key a second time";
         return LV_ERROR;
+    }
+
+    if (secret.len > 0) {
+        k->passphrase = lv_streamkeys_secret(secret, err);
+
+        if (k->passphrase == NULL) {
+            return LV_ERROR;
+        }
     }
 
     memcpy(k->hash, bytes, sizeof(bytes));
@@ -202,6 +243,17 @@ lv_streamkeys_load(lv_str_t file, const char **err, size_t *line)
 void
 lv_streamkeys_free(lv_streamkeys_t *keys)
 {
+    size_t  i;
+
+    for (i = 0; keys != NULL && i < keys->size; i++) {
+
+        if (keys->table[i].passphrase != NULL) {
+            OPENSSL_cleanse(keys->table[i].passphrase,
+                            strlen(keys->table[i].passphrase));
+            free(keys->table[i].passphrase);
+        }
+    }
+
     free(keys);
 }
 
@@ -237,4 +289,12 @@ lv_streamkeys_find(const lv_streamkeys_t *keys,
     k = lv_streamkeys_slot(keys, hash);
 
     return k->id[0] == '\0' ? NULL : k->id;
+}
+
+
+const char *
+lv_streamkeys_passphrase(const lv_streamkeys_t *keys,
+    const uint8_t hash[LV_STREAMKEY_HASH])
+{
+    return lv_streamkeys_slot(keys, hash)->passphrase;
 }

@@ -6,7 +6,9 @@
  *
  * One line a key; a stream may have several (to replace one without a gap), a
  * key belongs to one stream. Empty lines and lines that begin with # are
- * skipped. The keys themselves stand nowhere:
+ * skipped. Behind the SHA-256 may stand passphrase=TEXT, 10 to 79 characters
+ * without blanks: what SRT is encrypted with for this key, in place of the
+ * server's. The keys themselves stand nowhere:
  *   printf %s "$key" | sha256sum
  *
  * Immutable once loaded; may be read by several threads.
@@ -44,6 +46,9 @@ int lv_streamkey_hash(lv_str_t key, uint8_t hash[LV_STREAMKEY_HASH]);
  * something about the hash, of which nothing about the key follows.
  */
 const char *lv_streamkeys_find(const lv_streamkeys_t *keys,
+    const uint8_t hash[LV_STREAMKEY_HASH]);
+/* Its passphrase, likewise; NULL: none. */
+const char *lv_streamkeys_passphrase(const lv_streamkeys_t *keys,
     const uint8_t hash[LV_STREAMKEY_HASH]);
 
 #endif

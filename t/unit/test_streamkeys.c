@@ -49,6 +49,32 @@ find(lv_streamkeys_t *keys, const char *key)
 
 
 static void
+test_passphrase(void)
+{
+    size_t            line;
+    uint8_t           hash[LV_STREAMKEY_HASH];
+    const char       *err = "";
+    lv_streamkeys_t  *keys;
+
+    keys = lv_streamkeys_load(str("a " H1 " passphrase=correct-horse # x\n"
+                                  "b " H2 "\n"), &err, &line);
+    ok(keys != NULL, "a key with a passphrase");
+
+    lv_streamkey_hash(str("secret"), hash);
+    is_str(lv_streamkeys_passphrase(keys, hash), "correct-horse",
+           "its passphrase");
+    lv_streamkey_hash(str("other"), hash);
+    ok(lv_streamkeys_passphrase(keys, hash) == NULL, "another's: none");
+    lv_streamkeys_free(keys);
+
+    refused("a " H1 " passphrase=too-short", "a passphrase has 10 to 79 "
+            "characters", 1);
+    refused("a " H1 " passphrase=correct-horse more", "more than a stream id "
+            "and a SHA-256", 1);
+}
+
+
+static void
 test_good(void)
 {
     size_t            line;
@@ -153,6 +179,7 @@ int
 main(void)
 {
     test_good();
+    test_passphrase();
     test_refused();
     test_many();
 
