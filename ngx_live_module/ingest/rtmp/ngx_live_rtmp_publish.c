@@ -45,6 +45,10 @@ ngx_live_rtmp_on_connect(void *data, const lv_rtmp_connect_t *rc)
 
     len = ngx_min(rc->flash_ver.len, 64);
 
+    if (len == 0) {
+        return LV_OK;
+    }
+
     p = ngx_pnalloc(ctx->connection->pool, len);
     if (p == NULL) {
         return LV_ERROR;
