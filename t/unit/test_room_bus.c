@@ -125,6 +125,7 @@ test_in(lv_store_t *st)
     lv_bus_position_t   p = { 5, 6 };
     lv_room_entry_t     e;
 
+    peer = other = 0;
     room = lv_room_find(st, "demo", 4, &gen);
 
     ok(lv_bus_peer(st, str("two"), 50, NOW, &peer) == LV_OK
