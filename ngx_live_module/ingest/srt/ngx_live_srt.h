@@ -47,6 +47,7 @@ typedef struct {
     u_char                       answer[LV_SRT_REPLY_MAX];
     unsigned                     alone:1;       /* only the peer's packets are
                                                    left in the socket */
+    unsigned                     polled:1;      /* looked at by the timer */
     unsigned                     failed:1;      /* of the media: see _payload */
     unsigned                     pending:1;     /* in the queue */
     unsigned                     refused:1;     /* only lingers */

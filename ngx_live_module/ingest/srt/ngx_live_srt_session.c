@@ -2,15 +2,23 @@
  * A publisher's packets, its timer and its end. One timer does for all: a
  * session says when it wants to be called again, at the latest in a second,
  * and silence is looked for then.
+ *
+ * Media comes in some hundred packets a second. To be woken for each costs more
+ * than to use it, so while packets come the socket is not watched but looked at
+ * every few milliseconds: a tenth of the latency at most.
  */
 
 #include "ngx_live_srt.h"
 
 
 #define NGX_LIVE_SRT_TOLD_US  1000000   /* figures for others, so often */
+#define NGX_LIVE_SRT_QUIET_US 100000    /* then it is watched again */
+#define NGX_LIVE_SRT_LOOK     10        /* ms, the longest between two looks */
 
 
 static void ngx_live_srt_go(ngx_live_srt_ctx_t *ctx, int64_t now_us);
+static ngx_int_t ngx_live_srt_wait(ngx_live_srt_ctx_t *ctx, int64_t now_us,
+    int64_t next_us);
 static void ngx_live_srt_ended(ngx_live_srt_ctx_t *ctx);
 static void ngx_live_srt_tell(ngx_live_srt_ctx_t *ctx, int64_t now_us);
 static int ngx_live_srt_payload(void *data, const uint8_t *p, size_t n);
@@ -52,7 +60,7 @@ ngx_live_srt_handler(ngx_event_t *rev)
     rev->timedout = 0;
     now = ngx_live_srt_now_us();
 
-    if (rev->ready) {
+    if (rev->ready || ctx->polled) {
         ngx_live_srt_receive(ctx, now);
     }
 
@@ -99,11 +107,9 @@ static void
 ngx_live_srt_go(ngx_live_srt_ctx_t *ctx, int64_t now_us)
 {
     int64_t            next;
-    ngx_event_t       *rev;
     ngx_connection_t  *c;
 
     c = ctx->connection;
-    rev = c->read;
 
     next = lv_srt_session_tick(ctx->srt, now_us);
 
@@ -127,19 +133,44 @@ ngx_live_srt_go(ngx_live_srt_ctx_t *ctx, int64_t now_us)
         ngx_live_srt_tell(ctx, now_us);
     }
 
+    if (ngx_live_srt_wait(ctx, now_us, next) != NGX_OK) {
+        ngx_live_srt_finalize(ctx, NGX_LIVE_STOP_LOST,
+                              NGX_STREAM_INTERNAL_SERVER_ERROR,
+                              "internal error");
+    }
+}
+
+
+static ngx_int_t
+ngx_live_srt_wait(ngx_live_srt_ctx_t *ctx, int64_t now_us, int64_t next_us)
+{
+    ngx_msec_t    ms, look;
+    ngx_event_t  *rev;
+
+    rev = ctx->connection->read;
+    ms = (ngx_msec_t) ((next_us - now_us + 999) / 1000);
+
+    ctx->polled = (now_us - lv_srt_session_heard_us(ctx->srt)
+                   < NGX_LIVE_SRT_QUIET_US);
+
+    if (ctx->polled) {
+        look = ctx->conf->latency / 10;
+        ms = ngx_min(look, NGX_LIVE_SRT_LOOK);
+    }
+
     /* nginx keeps a timer that is to move a little: here each ms counts */
 
     if (rev->timer_set) {
         ngx_del_timer(rev);
     }
 
-    ngx_add_timer(rev, (ngx_msec_t) ((next - now_us + 999) / 1000));
+    ngx_add_timer(rev, ms);
 
-    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
-        ngx_live_srt_finalize(ctx, NGX_LIVE_STOP_LOST,
-                              NGX_STREAM_INTERNAL_SERVER_ERROR,
-                              "internal error");
+    if (!ctx->polled) {
+        return ngx_handle_read_event(rev, 0);
     }
+
+    return rev->active ? ngx_del_event(rev, NGX_READ_EVENT, 0) : NGX_OK;
 }
 
 
