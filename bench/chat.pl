@@ -178,8 +178,9 @@ sub churn {
 sub stopped {
     my ($side) = @_;
     my $n = $Bench::MANY;
-    my @args = ('-n', 1000, '-m', 50, '-b', 450, '-R', 6, '-t',
-        $Bench::SECONDS);
+
+    # 110 kB: more than the queue and the kernel's buffers hold
+    my @args = ('-n', 1000, '-m', 10, '-b', 1800, '-R', 6, '-t', 6);
 
     # small buffers in the kernel: it is the server's queue that has to fill
     $side = { %$side, url => Bench::url($side->{server}, '/chat/', 'slow')

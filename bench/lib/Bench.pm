@@ -470,4 +470,12 @@ sub stop {
     return $self->end;
 }
 
+# Perl would wait for it to end by itself.
+sub DESTROY {
+    my ($self) = @_;
+    local $?;
+
+    $self->stop;
+}
+
 1;

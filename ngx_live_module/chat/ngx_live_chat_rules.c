@@ -180,6 +180,7 @@ ngx_live_chat_rules_check(ngx_live_chat_member_t *m, lv_str_t *said,
 {
     const char  *code;
 
+    *retry_ms = 0;
     ngx_live_chat_rules(m->room);
 
     if (chars > m->room->rules.max_length) {

@@ -26,7 +26,7 @@
  */
 
 #include "httpc.h"
-#include "lv_ws.h"
+#include "ws_client.h"
 
 #define MARK       "#T"
 #define MARK_LEN   (2 + 16 + 8)         /* time and number, in hexadecimal */
@@ -138,19 +138,12 @@ member_write(member_t *m, const void *p, size_t n)
 }
 
 
-/* A masked frame; the mask is zero, which servers have to undo all the same. */
 static void
 member_frame(member_t *m, unsigned opcode, const void *p, size_t n)
 {
-    size_t   head;
-    uint8_t  frame[LV_WS_HEAD_MAX + 4 + TEXT_MAX];
+    uint8_t  frame[WS_CLIENT_HEAD + TEXT_MAX];
 
-    head = lv_ws_head(frame, opcode, n);
-    frame[1] |= 0x80;
-    memset(frame + head, 0, 4);
-    memcpy(frame + head + 4, p, n);
-
-    member_write(m, frame, head + 4 + n);
+    member_write(m, frame, ws_client_frame(frame, opcode, p, n));
 }
 
 
@@ -201,6 +194,13 @@ room_write(room_t *r)
     n = snprintf(text, sizeof(text), "%s" MARK "%016llx%08x",
                  opt.plain ? "" : "{\"type\":\"message\",\"text\":\"",
                  (unsigned long long) now_ns(), ++r->sent);
+
+    /* long texts are of few characters, which rooms have a limit of */
+
+    while (opt.bytes > 480 && n + 4 < (int) opt.bytes) {
+        memcpy(text + n, "\xf0\x9f\x8e\x89", 4);
+        n += 4;
+    }
 
     while (n < (int) (opt.bytes + (opt.plain ? 0 : 26))) {
         text[n] = n % 6 ? 'x' : ' ';
@@ -301,34 +301,27 @@ member_text(member_t *m, const uint8_t *p, size_t n)
 }
 
 
-/* Frames as the server sends them: the bytes that belong to whole ones. */
+/* The bytes that belong to whole frames. */
 static size_t
 member_frames(member_t *m, uint8_t *p, size_t n)
 {
-    size_t    at, head, len;
-    uint8_t  *f;
+    size_t     at, size, len;
+    uint8_t   *data;
+    unsigned   opcode;
 
-    for (at = 0; n - at >= 2 && m->state != C_CLOSED; at += head + len) {
-        f = p + at;
-        len = f[1] & 0x7f;
-        head = len < 126 ? 2 : len == 126 ? 4 : 10;
+    for (at = 0; m->state != C_CLOSED; at += size) {
+        size = ws_client_next(p + at, n - at, &opcode, &data, &len);
 
-        if (n - at < head) {
+        if (size == 0) {
             break;
         }
 
-        len = head == 4 ? lv_be16(f + 2) : head == 10 ? lv_be64(f + 2) : len;
-
-        if (n - at - head < len) {
-            break;
-        }
-
-        switch (f[0] & 0x0f) {
+        switch (opcode) {
         case LV_WS_OP_TEXT:
-            member_text(m, f + head, len);
+            member_text(m, data, len);
             break;
         case LV_WS_OP_PING:
-            member_frame(m, LV_WS_OP_PONG, f + head, len < 126 ? len : 0);
+            member_frame(m, LV_WS_OP_PONG, data, len < 126 ? len : 0);
             break;
         case LV_WS_OP_CLOSE:
             member_close(m);

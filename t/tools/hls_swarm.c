@@ -33,44 +33,24 @@
  */
 
 #include "httpc.h"
-
-#define RING        4096                /* parts that are remembered */
+#include "hls_track.h"
 
 #define RELOAD_PAUSE_NS  (80 * MS_NS)   /* with -B */
 
 
 typedef struct {
-    uint64_t      msn;
-    unsigned      part;
-    char          uri[96];
-    int64_t       seen_ns;              /* a viewer knew of it */
-
-    unsigned      waiting;              /* asked for it before it was there */
-    int64_t       first_ns;             /* of the answers to those */
-    int64_t       last_ns;
-} part_t;
-
-typedef struct {
+    track_t       list;
     httpc_url_t   url;
     char          base[400];
-
-    part_t        parts[RING];
-    uint64_t      n;                    /* parts so far; index modulo RING */
-    uint64_t      measured;             /* n when we began to measure */
-    uint64_t      next_msn;             /* what a viewer at the edge asks for */
-    unsigned      next_part;
-    double        target;               /* seconds */
-    double        part_target;
-    bool          skip;
-    char          map[96];
-    bool          ended;
-} track_t;
+    uint64_t      measured;             /* list.n when we began to measure */
+} rendition_t;
 
 typedef enum { V_PLAYLIST, V_INIT, V_RELOAD, V_PART, V_IDLE } step_e;
 
 typedef struct {
     httpc_t       http;                 /* first: epoll events point at it */
-    track_t      *track;
+    rendition_t  *rendition;
+    track_t      *track;                /* its list */
     step_e        step;
     bool          alive;
     bool          started;
@@ -103,107 +83,10 @@ static struct {
     tool_samples_t  spread;
 } stat;
 
-static track_t    tracks[2];
-static unsigned   ntracks;
-static int        ep;
-static bool       measuring;
-
-
-/* ---- playlists ---- */
-
-static void
-track_add(track_t *t, uint64_t msn, unsigned part, const char *uri, size_t len)
-{
-    part_t  *p;
-
-    if (t->n > 0) {
-        p = &t->parts[(t->n - 1) % RING];
-
-        if (msn < p->msn || (msn == p->msn && part <= p->part)) {
-            return;
-        }
-    }
-
-    p = &t->parts[t->n++ % RING];
-    memset(p, 0, sizeof(*p));
-    p->msn = msn;
-    p->part = part;
-    p->seen_ns = now_ns();
-
-    if (len >= sizeof(p->uri)) {
-        die("a long URI in a playlist");
-    }
-
-    memcpy(p->uri, uri, len);
-}
-
-
-static const char *
-attribute(const char *line, const char *name)
-{
-    const char  *p = strstr(line, name);
-
-    return p ? p + strlen(name) : NULL;
-}
-
-
-/* Low latency: the parts are what counts. Plain: the segments. */
-static void
-track_parse(track_t *t, char *text)
-{
-    char       *line, *save = NULL;
-    const char *v;
-    uint64_t    msn = 0;
-    unsigned    part = 0;
-
-    for (line = strtok_r(text, "\r\n", &save); line != NULL;
-         line = strtok_r(NULL, "\r\n", &save))
-    {
-        if ((v = attribute(line, "#EXT-X-MEDIA-SEQUENCE:")) != NULL) {
-            msn = strtoull(v, NULL, 10);
-
-        } else if ((v = attribute(line, "#EXT-X-TARGETDURATION:")) != NULL) {
-            t->target = atof(v);
-
-        } else if ((v = attribute(line, "PART-TARGET=")) != NULL) {
-            t->part_target = atof(v);
-
-        } else if (strstr(line, "#EXT-X-SERVER-CONTROL:") != NULL) {
-            t->skip = strstr(line, "CAN-SKIP-UNTIL=") != NULL;
-
-        } else if ((v = attribute(line, "SKIPPED-SEGMENTS=")) != NULL) {
-            msn += strtoull(v, NULL, 10);
-
-        } else if (strstr(line, "#EXT-X-ENDLIST") != NULL) {
-            t->ended = true;
-
-        } else if (strncmp(line, "#EXT-X-MAP:", 11) == 0
-                   && (v = attribute(line, "URI=\"")) != NULL)
-        {
-            snprintf(t->map, sizeof(t->map), "%.*s", (int) strcspn(v, "\""),
-                     v);
-
-        } else if (strncmp(line, "#EXT-X-PART:", 12) == 0 && !opt.plain
-                   && (v = attribute(line, "URI=\"")) != NULL)
-        {
-            track_add(t, msn, part++, v, strcspn(v, "\""));
-
-        } else if (line[0] != '#') {
-
-            if (opt.plain) {
-                track_add(t, msn, 0, line, strlen(line));
-            }
-
-            msn++;
-            part = 0;
-        }
-    }
-
-    if (msn > t->next_msn || (msn == t->next_msn && part > t->next_part)) {
-        t->next_msn = msn;
-        t->next_part = part;
-    }
-}
+static rendition_t  renditions[2];
+static unsigned     nrenditions;
+static int          ep;
+static bool         measuring;
 
 
 /* ---- a viewer ---- */
@@ -213,7 +96,7 @@ viewer_get(viewer_t *v, const char *uri, step_e step, bool keep)
 {
     char  path[600];
 
-    snprintf(path, sizeof(path), "%s%s", uri[0] == '/' ? "" : v->track->base,
+    snprintf(path, sizeof(path), "%s%s", uri[0] == '/' ? "" : v->rendition->base,
              uri);
     v->step = step;
     v->http.zip_ok = step <= V_RELOAD && step != V_INIT;
@@ -233,12 +116,12 @@ viewer_reload(viewer_t *v)
         v->ask_msn = t->next_msn;
         v->ask_part = t->next_part;
     } else {
-        v->ask_msn = t->parts[v->next % RING].msn;
-        v->ask_part = t->parts[v->next % RING].part;
+        v->ask_msn = t->parts[v->next % TRACK_RING].msn;
+        v->ask_part = t->parts[v->next % TRACK_RING].part;
     }
 
     snprintf(path, sizeof(path), "%s?_HLS_msn=%llu&_HLS_part=%u%s",
-             t->url.path, (unsigned long long) v->ask_msn, v->ask_part,
+             v->rendition->url.path, (unsigned long long) v->ask_msn, v->ask_part,
              t->skip ? "&_HLS_skip=YES" : "");
 
     viewer_get(v, path, V_RELOAD, true);
@@ -264,11 +147,11 @@ viewer_next(viewer_t *v)
 
     if (v->next < t->n) {
 
-        if (t->n - v->next > RING / 2) {
+        if (t->n - v->next > TRACK_RING / 2) {
             v->next = t->n - 1;
         }
 
-        viewer_get(v, t->parts[v->next % RING].uri, V_PART, false);
+        viewer_get(v, t->parts[v->next % TRACK_RING].uri, V_PART, false);
         return;
     }
 
@@ -286,7 +169,7 @@ viewer_playlist(viewer_t *v)
 {
     char      *text;
     bool       fresh;
-    part_t    *p;
+    track_part_t    *p;
     track_t   *t = v->track;
     int64_t    now = now_ns();
     uint64_t   before = t->n;
@@ -304,7 +187,7 @@ viewer_playlist(viewer_t *v)
     stat.playlists += measuring;
 
     if (v->step == V_RELOAD && v->waits && v->next < t->n) {
-        p = &t->parts[v->next % RING];
+        p = &t->parts[v->next % TRACK_RING];
         p->waiting++;
 
         if (p->first_ns == 0 || v->http.first_ns < p->first_ns) {
@@ -340,7 +223,7 @@ static void
 viewer_part(viewer_t *v)
 {
     track_t  *t = v->track;
-    part_t   *p = &t->parts[v->next % RING];
+    track_part_t   *p = &t->parts[v->next % TRACK_RING];
     int64_t   late, limit;
 
     v->next++;
@@ -366,10 +249,10 @@ static void
 viewer_open(viewer_t *v, unsigned number)
 {
     v->alive = true;
-    v->http.tls = v->track->url.tls;
-    httpc_open(&v->http, ep, v->track->url.host, v->track->url.port,
+    v->http.tls = v->rendition->url.tls;
+    httpc_open(&v->http, ep, v->rendition->url.host, v->rendition->url.port,
                number + 1);
-    viewer_get(v, v->track->url.path, V_PLAYLIST, true);
+    viewer_get(v, v->rendition->url.path, V_PLAYLIST, true);
 }
 
 
@@ -457,18 +340,19 @@ options(int argc, char **argv)
 
     n = tool_options(argc, argv, table);
 
-    ntracks = (unsigned) n;
+    nrenditions = (unsigned) n;
 
-    if (ntracks < 1 || ntracks > 2 || opt.n < 1 || opt.seconds <= 0) {
+    if (nrenditions < 1 || nrenditions > 2 || opt.n < 1 || opt.seconds <= 0) {
         die("hls_swarm [-n viewers] [-t seconds] [-r ramp_seconds] [-p | -B] "
             "[-L log] http://A.B.C.D:PORT/PATH/index.m3u8 [another]");
     }
 
     for (i = 0; i < n; i++) {
         url = httpc_url(argv[optind + i]);
-        snprintf(tracks[i].base, sizeof(tracks[i].base), "%s", url.path);
-        tracks[i].url = url;
-        slash = strrchr(tracks[i].base, '/');
+        snprintf(renditions[i].base, sizeof(renditions[i].base), "%s", url.path);
+        renditions[i].url = url;
+        renditions[i].list.plain = opt.plain;
+        slash = strrchr(renditions[i].base, '/');
         slash[1] = '\0';
     }
 }
@@ -478,11 +362,11 @@ options(int argc, char **argv)
 static void
 spreads(track_t *t, int64_t from_ns)
 {
-    part_t    *p;
+    track_part_t    *p;
     uint64_t   i;
 
-    for (i = t->n > RING ? t->n - RING : 0; i < t->n; i++) {
-        p = &t->parts[i % RING];
+    for (i = t->n > TRACK_RING ? t->n - TRACK_RING : 0; i < t->n; i++) {
+        p = &t->parts[i % TRACK_RING];
 
         if (p->first_ns < from_ns || p->waiting < (opt.n + 1) / 2) {
             continue;
@@ -510,8 +394,8 @@ report(viewer_t *viewers, unsigned total, double seconds)
         stat.bytes += viewers[i].http.rx_bytes;
     }
 
-    for (i = 0; i < ntracks; i++) {
-        due += (tracks[i].n - tracks[i].measured) * opt.n;
+    for (i = 0; i < nrenditions; i++) {
+        due += (renditions[i].list.n - renditions[i].measured) * opt.n;
     }
 
     getrusage(RUSAGE_SELF, &ru);
@@ -562,7 +446,7 @@ timers(viewer_t *viewers, unsigned total, unsigned opened, int64_t begin,
             if (opt.reload_only && v->started) {
                 viewer_reload(v);
             } else {
-                viewer_get(v, v->track->url.path, V_PLAYLIST, true);
+                viewer_get(v, v->rendition->url.path, V_PLAYLIST, true);
             }
         }
     }
@@ -585,11 +469,12 @@ main(int argc, char **argv)
     tool_raise_files();
 
     ep = epoll_create1(EPOLL_CLOEXEC);
-    total = opt.n * ntracks;
+    total = opt.n * nrenditions;
     viewers = tool_alloc(total * sizeof(viewer_t));
 
     for (k = 0; k < total; k++) {
-        viewers[k].track = &tracks[k % ntracks];
+        viewers[k].rendition = &renditions[k % nrenditions];
+        viewers[k].track = &viewers[k].rendition->list;
         viewers[k].http.fd = -1;
     }
 
@@ -611,8 +496,8 @@ main(int argc, char **argv)
                 viewers[k].http.rx_bytes = 0;
             }
 
-            for (k = 0; k < ntracks; k++) {
-                tracks[k].measured = tracks[k].n;
+            for (k = 0; k < nrenditions; k++) {
+                renditions[k].measured = renditions[k].list.n;
             }
 
             puts("ready");
@@ -626,8 +511,8 @@ main(int argc, char **argv)
         }
     }
 
-    for (k = 0; k < ntracks; k++) {
-        spreads(&tracks[k], from);
+    for (k = 0; k < nrenditions; k++) {
+        spreads(&renditions[k].list, from);
     }
 
     report(viewers, total, (double) (now_ns() - from) / SEC_NS);
