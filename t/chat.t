@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use JSON::PP qw(decode_json);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -180,6 +181,100 @@ is_deeply([ map { $_->{text} } @{ $r2->hello->{messages} } ],
     [ 'old workers', 'new worker' ], 'and nothing is lost over a reload');
 
 wait_for(sub { !grep { kill 0 => $_ } @old }, 15, 'old workers exit');
+$_->drop for $new, $r2;
+
+# --- a reload and a binary upgrade while people talk
+
+my @talkers = map { { ws => $_, hello => $_->hello, pids => {}, got => [],
+    ok => {} } } join_apart('upgrade', 3);
+
+# Takes what has come; who is closed comes back to where it was.
+sub follow {
+    my ($t) = @_;
+
+    while (my $frame = $t->{ws}->next_frame(0)) {
+        took($t, decode_json($frame->{data})) if $frame->{op} == 1;
+    }
+
+    return unless $t->{ws}{eof} || $t->{ws}{close};
+
+    my ($code) = $t->{ws}->ended;
+    push @{ $t->{codes} }, $code;
+    $t->{ws}->drop;
+    $t->{ws} = join_room('upgrade', $t->{hello}{you}{name},
+        offset => $t->{offset} // $t->{hello}{offset},
+        epoch => $t->{hello}{epoch});
+    $t->{lost}++ unless $t->{ws}->hello->{resumed};
+    took($t, $_) for @{ $t->{ws}->hello->{messages} };
+}
+
+sub took {
+    my ($t, $m) = @_;
+
+    $t->{offset} = $m->{offset} if $m->{offset};
+    $t->{ok}{$m->{ref}} = 1 if $m->{type} eq 'ok';
+
+    if ($m->{type} eq 'message') {
+        push @{ $t->{got} }, $m->{text};
+        $t->{ok}{$m->{text}} = 1;
+    }
+}
+
+# Each says the next one when the last was accepted, up to the last of all.
+my $said = 0;
+my $most;
+
+sub talk {
+    my ($until, $name) = @_;
+
+    ok(wait_for(sub {
+        my $t = $talkers[$said % 3];
+        my $text = "upgrade-$said";
+
+        follow($_) for @talkers;
+
+        if ($said == 0 || $t->{ok}{$text}) {
+            return $until->() if $most && $said == $most;
+            $said++;
+            $t = $talkers[$said % 3];
+            $t->{asked} = '';
+        }
+
+        # again after a close: what was accepted has come with the hello
+
+        $text = "upgrade-$said";
+
+        if (!$t->{ok}{$text} && $t->{asked} ne "$text $t->{ws}") {
+            $t->{asked} = "$text $t->{ws}";
+            $t->{ws}->send({ type => 'message', text => $text,
+                ref => $text });
+        }
+
+        return $until->();
+    }, 20, $name), $name) or diag(map { $_->{ws}->story . "\n" } @talkers);
+}
+
+sub all_back {
+    my ($times) = @_;
+
+    return sub { !grep { @{ $_->{codes} // [] } < $times } @talkers };
+}
+
+talk(sub { $said > 5 }, 'three talk');
+$ng->reload;
+talk(all_back(1), 'a reload: all were closed, and came back');
+ok($ng->upgrade, 'a binary upgrade');
+talk(all_back(2), 'all were closed, and came back');
+
+$most = $said + 5;
+talk(sub { !grep { $_->{got}[-1] ne "upgrade-$most" } @talkers },
+    'they talk on');
+is_deeply([ map { @{ $_->{codes} } } @talkers ], [ (1012) x 6 ],
+    'each was closed twice, with 1012');
+ok(!grep({ $_->{lost} } @talkers), 'each time they could go on');
+my $whole = [ map { "upgrade-$_" } 1 .. $most ];
+is_deeply($_->{got}, $whole, 'and has every message, once, in order')
+    for @talkers;
 
 $ng->finish;
 done_testing;
