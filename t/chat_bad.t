@@ -9,10 +9,12 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Select;
+use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use Live::Nginx qw(wait_for);
+use Live::Nginx qw(wait_for read_file);
 use Live::Prometheus;
 use Live::WebSocket;
 
@@ -40,6 +42,18 @@ sub metric {
     my $body = $ng->get('http', '/metrics')->body;
 
     return $body =~ /^\Q$name\E(?:\{[^}]*\})? (\d+)/m ? $1 : undef;
+}
+
+# kB of the workers' own.
+sub memory {
+    my ($of) = @_;
+    my $sum = 0;
+
+    for my $pid ($of->workers) {
+        $sum += $1 if read_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m;
+    }
+
+    return $sum;
 }
 
 sub chat { return Live::WebSocket->connect($port, "/chat/$_[0]", name => $_[1],
@@ -233,29 +247,82 @@ is(metric('ngx_live_chat_connections_total'),
 
 $ng->finish;
 
-# --- a member that vanished
+# --- 500 handshakes that never finish, and a member that vanished
 
 my $quick = Live::Nginx->new(workers => 2, conf => <<'EOC')->start;
 live { live_store %%STORE%% 64m; }
 http {
     %%HTTP%%
     live_chat_ping 1s;
+    live_token off;
+    client_header_timeout 2s;
     server {
-        listen 127.0.0.1:%%PORT_http%%;
+        listen 127.0.0.1:%%PORT_http%% backlog=1024;
         location /chat/ { live_chat; }
+        location /metrics { live_metrics; }
     }
 }
 EOC
 
 $port = $quick->port('http');
-my $gone = chat('gone', 'Gone', no_pong => 1);
+
 my $there = chat('gone', 'There');
+my $anon = memory($quick);
+my $shake = "GET /chat/gone HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+    . "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    . "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+my $half = Live::WebSocket->bytes(op => 1, data => '{"type":"hello",'
+    . ' ' x 4000);
+
+my @never = map {
+    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
+        or die "connect: $!\n";
+    $s->syswrite(('', 'GET /ch', $shake, "$shake\r\n", "$shake\r\n"
+        . substr $half, 0, 2000)[$_ % 5]);
+    $s;
+} 1 .. 500;
+
+ok(wait_for(sub {
+    return ($quick->get('http', '/metrics')->body
+        =~ /^ngx_live_chat_members(?:\{[^}]*\})? (\d+)/m)[0] == 201;
+}, 10, '200 begun members'), '500 handshakes begin, 200 of them as members');
+
+$there->send({ type => 'message', text => 'undisturbed' });
+ok($there->message(text => 'undisturbed'), 'a member talks among them');
+
+my $took = (memory($quick) - $anon) / 500;
+cmp_ok($took, '<', 24, sprintf 'they take little memory: %.1f kB each', $took);
+
+
+my $gone = chat('gone', 'Gone', no_pong => 1);
 $there->message(type => 'presence', members => 2, -wait => 3);
 my $left = wait_for(sub {
     my $p = $there->message(type => 'presence', -wait => 1);
     return $p && $p->{members} == 1;
 }, 8);
 ok($left, 'who answers no ping is closed, the others are told');
+
+my %ends;
+
+for my $s (@never) {
+    my $text = '';
+    my $until = time + 20;
+
+    while (time < $until) {
+        $there->kept;                    # its pings are answered
+        next unless IO::Select->new($s)->can_read(0.2);
+        sysread $s, $text, 4096, length $text or last;
+    }
+
+    $ends{$text eq '' ? 'closed' : $text =~ / 101 .*no hello came in time/s
+        ? 'told' : $text =~ / 408 / ? 'told' : 'else'}++;
+}
+
+is_deeply(\%ends, { closed => 300, told => 200 }, 'all end by time-out, those '
+    . 'who began to be members with a reason');
+
+$there->send({ type => 'message', text => 'still here' });
+ok($there->message(text => 'still here'), 'and the member still talks');
 
 $_->drop for $gone, $there;
 $quick->finish;
