@@ -7,6 +7,7 @@
  *   _member.c     one connection: reading, writing, closing
  *   _wait.c       time-outs; members of a worker that shuts down
  *   _room.c       what this worker keeps of a room; rounds of delivery
+ *   _round.c      what a round gives to members
  *   _react.c      reactions
  *   _event.c      what is sent, as JSON
  *   _hello.c      who a member is, and what it gets first
@@ -176,32 +177,13 @@ typedef enum {
 
 typedef struct ngx_live_chat_hold_s  ngx_live_chat_hold_t;
 
+/* What a delivery looks at stands first, in as few cache lines as may be. */
 typedef struct {
-    ngx_http_request_t     *request;
-    ngx_connection_t       *connection;
-    ngx_live_chat_conf_t   *conf;
-    ngx_live_chat_room_t   *room;         /* NULL unless joined */
     ngx_queue_t             queue;        /* in the room */
-    ngx_queue_t             wait;         /* in one of the queues, or in the
-                                             one of those who are gone */
-    ngx_queue_t             drain;
-    time_t                  since;        /* in that queue */
+    ngx_connection_t       *connection;
     ngx_live_chat_out_t    *out, **out_last;
     size_t                  queued;       /* bytes */
-    lv_ws_t                 ws;
-    ngx_str_t               stream;
-    ngx_str_t               user;         /* "": a reader */
-    ngx_str_t               name;
-    ngx_str_t               device;
-    ngx_live_chat_hold_t   *hold;         /* its hello waits for settings */
     lv_role_e               role;
-    uint32_t                reviews;      /* messages under review */
-    uint64_t                author;
-    uint32_t                bans;         /* version that `banned` is of */
-    uint64_t                banned_until;
-    ngx_msec_t              said, framed;              /* rates: when, … */
-    uint32_t                said_level, framed_level;  /* … how much */
-    uint8_t                 banned;       /* LV_BAN_NONE … */
     unsigned                bans_known:1;
     unsigned                joined:1;
     unsigned                waits:1;      /* in a queue by `wait` */
@@ -214,6 +196,26 @@ typedef struct {
     unsigned                seated:1;     /* in the list of who is here */
     unsigned                noted:1;      /* the log has that it errs … */
     unsigned                hasty:1;      /* … and that it was limited */
+    ngx_live_chat_conf_t   *conf;
+    ngx_http_request_t     *request;
+    ngx_live_chat_room_t   *room;         /* NULL unless joined */
+    ngx_queue_t             wait;         /* in one of the queues, or in the
+                                             one of those who are gone */
+    ngx_queue_t             drain;
+    time_t                  since;        /* in that queue */
+    lv_ws_t                 ws;
+    ngx_str_t               stream;
+    ngx_str_t               user;         /* "": a reader */
+    ngx_str_t               name;
+    ngx_str_t               device;
+    ngx_live_chat_hold_t   *hold;         /* its hello waits for settings */
+    uint32_t                reviews;      /* messages under review */
+    uint64_t                author;
+    uint32_t                bans;         /* version that `banned` is of */
+    uint64_t                banned_until;
+    ngx_msec_t              said, framed;              /* rates: when, … */
+    uint32_t                said_level, framed_level;  /* … how much */
+    uint8_t                 banned;       /* LV_BAN_NONE … */
 } ngx_live_chat_member_t;
 
 extern ngx_module_t  ngx_http_live_chat_module;
@@ -267,6 +269,18 @@ void ngx_live_chat_react_later(ngx_live_chat_room_t *room);
 void ngx_live_chat_room_react(ngx_live_chat_room_t *room, lv_str_t name);
 void ngx_live_chat_save_reactions(ngx_live_chat_room_t *room,
     lv_store_t *st);
+
+/* _round.c */
+void ngx_live_chat_round_reset(void);
+void ngx_live_chat_round_entry(ngx_live_chat_room_t *room, lv_store_t *st,
+    lv_room_entry_t *e);
+void ngx_live_chat_round_reactions(ngx_live_chat_room_t *room,
+    lv_store_t *st);
+void ngx_live_chat_round_presence(ngx_live_chat_room_t *room,
+    lv_store_t *st);
+void ngx_live_chat_round_settings(ngx_live_chat_room_t *room);
+/* Into room->buf and room->mod_buf; NGX_DECLINED: there is nothing. */
+ngx_int_t ngx_live_chat_round_bufs(ngx_live_chat_room_t *room);
 
 /* _event.c: JSON texts are made in one place, good until the next one */
 /* May that member see that entry? */

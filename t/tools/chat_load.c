@@ -3,7 +3,7 @@
  *
  *   chat_load [-n members] [-r rooms] [-m messages] [-w window] [-b bytes]
  *             [-e reactions] [-z stopped] [-t seconds] [-R ramp] [-D drain]
- *             [-N] http://A.B.C.D:PORT/PATH/
+ *             [-W warm] [-N] http://A.B.C.D:PORT/PATH/
  *
  * -n members join each of -r rooms, which are PATH/r0, PATH/r1 and so on. The
  * first of each writes -m messages a second of -b bytes, or (-w) as many as it
@@ -11,7 +11,7 @@
  * reactions a second. -z members more of each room stop reading once they are
  * in it, until the end. They join over -R seconds (2); the numbers are of the
  * -t seconds after that, and of -D seconds (1) for what is still under way at
- * their end.
+ * their end; how late messages come, of what is left of -t after -W seconds.
  *
  * -N speaks with a server that passes text messages on as they are: nchan, and
  * chat_floor. Else each member says a hello with a name of its own, and texts
@@ -67,6 +67,7 @@ static struct {
     double     seconds;
     double     ramp;
     double     drain;
+    double     warm;
     bool       plain;
 } opt = { .members = 1, .rooms = 1, .bytes = 128, .seconds = 10, .ramp = 2,
           .drain = 1 };
@@ -94,6 +95,7 @@ static unsigned      nmembers;
 static int           ep;
 static uint8_t       in[IN_SIZE];
 static bool          measuring;
+static int64_t       warm_ns;           /* since when lateness counts */
 static bool          resumed;           /* who stopped reads again */
 
 
@@ -254,7 +256,7 @@ member_message(member_t *m, int64_t written, uint32_t number)
     m->last = number;
     stat.delivered++;
 
-    if (stat.delivered % 16 == 0) {
+    if (stat.delivered % 16 == 0 && written >= warm_ns) {
         tool_samples_add(&stat.late, now_ns() - written);
     }
 }
@@ -584,6 +586,7 @@ run(void)
     measuring = true;
     start = last = now_ns();
     end = start + (int64_t) (opt.seconds * SEC_NS);
+    warm_ns = start + (int64_t) (opt.warm * SEC_NS);
 
     while (!tool_stop && (now = now_ns()) < end) {
         write_due((double) (now - last) / SEC_NS, &reactions);
@@ -673,6 +676,7 @@ main(int argc, char **argv)
         { 't', TOOL_REAL, &opt.seconds },
         { 'R', TOOL_REAL, &opt.ramp },
         { 'D', TOOL_REAL, &opt.drain },
+        { 'W', TOOL_REAL, &opt.warm },
         { 'N', TOOL_FLAG, &opt.plain },
         { 0, TOOL_FLAG, NULL }
     };

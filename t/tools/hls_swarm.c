@@ -96,8 +96,8 @@ viewer_get(viewer_t *v, const char *uri, step_e step, bool keep)
 {
     char  path[600];
 
-    snprintf(path, sizeof(path), "%s%s", uri[0] == '/' ? "" : v->rendition->base,
-             uri);
+    snprintf(path, sizeof(path), "%s%s",
+             uri[0] == '/' ? "" : v->rendition->base, uri);
     v->step = step;
     v->http.zip_ok = step <= V_RELOAD && step != V_INIT;
     httpc_get(&v->http, path, keep);
@@ -121,7 +121,8 @@ viewer_reload(viewer_t *v)
     }
 
     snprintf(path, sizeof(path), "%s?_HLS_msn=%llu&_HLS_part=%u%s",
-             v->rendition->url.path, (unsigned long long) v->ask_msn, v->ask_part,
+             v->rendition->url.path, (unsigned long long) v->ask_msn,
+             v->ask_part,
              t->skip ? "&_HLS_skip=YES" : "");
 
     viewer_get(v, path, V_RELOAD, true);
@@ -349,7 +350,8 @@ options(int argc, char **argv)
 
     for (i = 0; i < n; i++) {
         url = httpc_url(argv[optind + i]);
-        snprintf(renditions[i].base, sizeof(renditions[i].base), "%s", url.path);
+        snprintf(renditions[i].base, sizeof(renditions[i].base), "%s",
+                 url.path);
         renditions[i].url = url;
         renditions[i].list.plain = opt.plain;
         slash = strrchr(renditions[i].base, '/');
