@@ -135,7 +135,7 @@ sub fan_out {
 sub reactions {
     my ($side, $delivery) = @_;
     my $n = $Bench::MANY;
-    my $seconds = $Bench::SECONDS / 2;
+    my $seconds = $Bench::SECONDS;
     my $idle = drive($side, '-n', $n, '-R', 3, '-t', $seconds);
     my $got = drive($side, '-n', $n, '-R', 3, '-t', $seconds, '-e', 8333);
     my $updates = $got->{updates} * $delivery / 1e6;
@@ -166,11 +166,13 @@ sub memory {
 sub churn {
     my ($side) = @_;
     my $n = $Bench::MANY;
-    my $first = Bench::memory($side->{server});
+    my $first;
 
-    for (1 .. 10) {
+    # the first ones show how much room so many arrivals at once take
+    for (0 .. 10) {
         Bench::tool('chat_load', '-n', $n, '-R', 2, '-t', 0, '-D', 0,
             $side->{url})->ready(180)->end;
+        $first //= Bench::memory($side->{server});
     }
 
     return Bench::memory($side->{server}) - $first;
@@ -183,14 +185,14 @@ sub stopped {
 
     # 220 kB: more than the queue and the kernel's buffers hold; what they
     # hold is filled when the measurement begins
-    my @args = ('-n', 1000, '-m', 10, '-b', 1800, '-R', 3, '-t', 12, '-W', 4);
+    my @args = ('-n', 1000, '-m', 5, '-b', 1800, '-R', 3);
 
     # small buffers in the kernel: it is the server's queue that has to fill
     $side = { %$side, url => Bench::url($side->{server}, '/chat/', 'slow')
         =~ s/^slow/http/r };
 
-    my $alone = drive($side, @args);
-    my $among = drive($side, @args, '-z', $n);
+    my $alone = drive($side, @args, '-t', 8);
+    my $among = drive($side, @args, '-t', 24, '-W', 8, '-z', $n);
 
     Bench::row("$n readers who stop: those who were not closed",
         ours => $n - $among->{stopped}, limit => 0);
