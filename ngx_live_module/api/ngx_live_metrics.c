@@ -229,6 +229,21 @@ static const ngx_live_metric_t  ngx_live_metrics[] = {
       "ngx_live_hls_slow_readers_reset_total", NULL,
       "Connections reset because they held evicted media for too long." },
 
+    { NGX_LIVE_C_FEED_PARTS,
+      "ngx_live_feed_parts_total", NULL,
+      "Parts sent to the readers of feeds." },
+    { NGX_LIVE_C_FEED_SENT_BYTES,
+      "ngx_live_feed_sent_bytes_total", NULL,
+      "Bytes of feeds that have ended, without their headers." },
+    { NGX_LIVE_C_FEED_SKIPPED,
+      "ngx_live_feed_skips_total", NULL,
+      "Times that a reader of a feed was too slow and went on at the newest "
+      "segment." },
+    { NGX_LIVE_C_FEED_RESET_SLOW,
+      "ngx_live_feed_slow_readers_reset_total", NULL,
+      "Readers of feeds that were cut off, having held an evicted part for "
+      "too long." },
+
     { NGX_LIVE_C_TOKEN_ACCEPTED,
       "ngx_live_token_checks_total", "result=\"accepted\"",
       "Viewer tokens checked." },
@@ -243,6 +258,9 @@ static const ngx_live_metric_t  ngx_live_metrics[] = {
     { NGX_LIVE_G_PINNED,
       "ngx_live_hls_pinned_parts", NULL,
       "Parts that are being sent now, once for each request." },
+    { NGX_LIVE_G_FEEDS,
+      "ngx_live_feed_readers", NULL,
+      "Feeds that are being read now." },
     { NGX_LIVE_G_CHAT_MEMBERS,
       "ngx_live_chat_members", NULL,
       "WebSocket connections that are open." },

@@ -12,7 +12,6 @@
 
 
 #define NGX_LIVE_HLS_REFS          (2 * LV_RING)
-#define NGX_LIVE_HLS_LIMBO_PERCENT 5
 
 #define NGX_LIVE_HLS_ETAG_MAX      (sizeof("\"i-.-\"") + 3 * NGX_INT32_LEN)
 
@@ -408,6 +407,7 @@ static ngx_live_hls_blob_t *
 ngx_live_hls_init_make(ngx_live_hls_find_t *f, uint32_t video, uint32_t audio)
 {
     int                   n;
+    lv_str_t              init[2];
     ngx_int_t             vlen, alen;
     ngx_live_hls_blob_t  *b;
     u_char                v[LV_FMP4_INIT_MAX], a[LV_FMP4_INIT_MAX];
@@ -424,7 +424,12 @@ ngx_live_hls_init_make(ngx_live_hls_find_t *f, uint32_t video, uint32_t audio)
         return NULL;
     }
 
-    n = lv_fmp4_init_merge(b->data, vlen + alen, v, vlen, a, alen);
+    init[0].data = v;
+    init[0].len = vlen;
+    init[1].data = a;
+    init[1].len = alen;
+
+    n = lv_fmp4_init_merge(b->data, vlen + alen, init, 2);
 
     if (n == LV_ERROR) {
         ngx_free(b);
@@ -596,43 +601,6 @@ ngx_live_hls_media_send(ngx_http_request_t *r, ngx_live_hls_ctx_t *ctx,
 
 /* ---- slow readers -------------------------------------------------------- */
 
-/*
- * Ends the connection that a request came by. Nothing is freed here: the
- * event loop finds the socket closed and finalizes what is on it, with HTTP/2
- * every stream and every queued frame, which closing one stream would not.
- */
-static void
-ngx_live_hls_reset(ngx_http_request_t *r)
-{
-    struct linger      linger;
-    ngx_connection_t  *c;
-
-    c = r->connection;
-
-#if (NGX_HTTP_V2)
-    if (r->stream) {
-        c = r->stream->connection->connection;
-    }
-#endif
-
-#if (NGX_HTTP_V3)
-    if (c->quic) {
-        c->error = 1;
-        ngx_post_event(c->write, &ngx_posted_events);
-        return;
-    }
-#endif
-
-    /* do not let the kernel go on feeding it */
-    linger.l_onoff = 1;
-    linger.l_linger = 0;
-
-    (void) setsockopt(c->fd, SOL_SOCKET, SO_LINGER,
-                      (const void *) &linger, sizeof(struct linger));
-    (void) shutdown(c->fd, SHUT_RDWR);
-}
-
-
 static uint64_t
 ngx_live_hls_limbo(lv_store_t *st, ngx_live_hls_pins_t *pins)
 {
@@ -657,17 +625,12 @@ void
 ngx_live_hls_send_second(lv_store_t *st, uint64_t now_ms)
 {
     uint64_t              since;
-    ngx_uint_t            asked, tight;
     ngx_queue_t          *q;
-    lv_store_stat_t       stat;
     ngx_live_hls_pins_t  *pins;
 
     if (ngx_live_hls_pinned.next == NULL) {
         return;
     }
-
-    asked = 0;
-    tight = 0;
 
     for (q = ngx_queue_head(&ngx_live_hls_pinned);
          q != ngx_queue_sentinel(&ngx_live_hls_pinned);
@@ -676,26 +639,11 @@ ngx_live_hls_send_second(lv_store_t *st, uint64_t now_ms)
         pins = ngx_queue_data(q, ngx_live_hls_pins_t, queue);
         since = ngx_live_hls_limbo(st, pins);
 
-        if (since == 0) {
-            continue;
+        if (since
+            && ngx_live_http_limbo_over(st, since, pins->window_ms, now_ms))
+        {
+            ngx_live_count(NGX_LIVE_C_HLS_RESET_SLOW, 1);
+            ngx_live_http_reset(pins->request, since, now_ms);
         }
-
-        if (!asked) {
-            lv_store_stat(st, &stat);
-            tight = (uint64_t) stat.extents_limbo * 100
-                    > (uint64_t) stat.extents * NGX_LIVE_HLS_LIMBO_PERCENT;
-            asked = 1;
-        }
-
-        if (!tight && now_ms < since + pins->window_ms) {
-            continue;
-        }
-
-        ngx_live_count(NGX_LIVE_C_HLS_RESET_SLOW, 1);
-        ngx_log_error(NGX_LOG_WARN, pins->request->connection->log, 0,
-                      "live: client reads too slowly, connection reset: "
-                      "what it is being sent left the playlist %uL ms ago",
-                      now_ms > since ? now_ms - since : 0);
-        ngx_live_hls_reset(pins->request);
     }
 }

@@ -164,6 +164,13 @@ ngx_int_t ngx_live_http_node_check(ngx_http_request_t *r,
 ngx_int_t ngx_live_http_node_check_key(ngx_http_request_t *r,
     ngx_live_keyfile_t *key, const char **detail);
 
+/* ngx_live_http_slow.c: a client that holds a pinned part which was evicted at
+ * since_ms (lv_part_limbo_since()): must it go? And its end, logged. */
+ngx_uint_t ngx_live_http_limbo_over(lv_store_t *st, uint64_t since_ms,
+    uint32_t window_ms, uint64_t now_ms);
+void ngx_live_http_reset(ngx_http_request_t *r, uint64_t since_ms,
+    uint64_t now_ms);
+
 /* ---- the parts of the module, called by ngx_live_http_auth.c ------------ */
 
 /* ngx_live_http_redact.c; all are phase handlers but the last */

@@ -569,36 +569,53 @@ init_parts(const uint8_t *init, size_t len, const uint8_t **trak,
 
 
 int
-lv_fmp4_init_merge(uint8_t *buf, size_t size, const uint8_t *a, size_t alen,
-    const uint8_t *b, size_t blen)
+lv_fmp4_init_merge(uint8_t *buf, size_t size, const lv_str_t *init, unsigned n)
 {
     box_t           o;
-    uint32_t        n[4], id[2];
-    const uint8_t  *p[4];
+    uint32_t        trak_len[LV_FMP4_TRACKS], trex_len[LV_FMP4_TRACKS];
+    uint32_t        id[LV_FMP4_TRACKS], most;
+    unsigned        i, k;
+    const uint8_t  *trak[LV_FMP4_TRACKS], *trex[LV_FMP4_TRACKS];
 
-    if (init_parts(a, alen, &p[0], &n[0], &p[1], &n[1]) != LV_OK
-        || init_parts(b, blen, &p[2], &n[2], &p[3], &n[3]) != LV_OK)
-    {
+    if (n == 0 || n > LV_FMP4_TRACKS) {
         return LV_ERROR;
     }
 
-    id[0] = lv_be32(p[1] + 12);
-    id[1] = lv_be32(p[3] + 12);
+    for (i = 0, most = 0; i < n; i++) {
 
-    if (id[0] == id[1]) {
-        return LV_ERROR;
+        if (init_parts(init[i].data, init[i].len, &trak[i], &trak_len[i],
+                       &trex[i], &trex_len[i])
+            != LV_OK)
+        {
+            return LV_ERROR;
+        }
+
+        id[i] = lv_be32(trex[i] + 12);
+        most = id[i] > most ? id[i] : most;
+
+        for (k = 0; k < i; k++) {
+            if (id[k] == id[i]) {
+                return LV_ERROR;
+            }
+        }
     }
 
     box_init(&o, buf, size);
-    put_ftyp(&o, 2);
+    put_ftyp(&o, n);
 
     box_open(&o, "moov");
-    put_mvhd(&o, (id[0] > id[1] ? id[0] : id[1]) + 1);
-    put(&o, p[0], n[0]);
-    put(&o, p[2], n[2]);
+    put_mvhd(&o, most + 1);
+
+    for (i = 0; i < n; i++) {
+        put(&o, trak[i], trak_len[i]);
+    }
+
     box_open(&o, "mvex");
-    put(&o, p[1], n[1]);
-    put(&o, p[3], n[3]);
+
+    for (i = 0; i < n; i++) {
+        put(&o, trex[i], trex_len[i]);
+    }
+
     box_close(&o);
     box_close(&o);
 

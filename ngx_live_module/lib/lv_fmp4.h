@@ -45,10 +45,10 @@ bool lv_fmp4_known(uint32_t fourcc);
 int lv_fmp4_init(uint8_t *buf, size_t size, const lv_fmp4_track_t *track,
     unsigned n);
 
-/* The init section of a muxed rendition: the tracks of two init sections that
+/* One init section with the tracks of several, of one track each, that
  * lv_fmp4_init() made. Returns the length or LV_ERROR. */
-int lv_fmp4_init_merge(uint8_t *buf, size_t size, const uint8_t *a,
-    size_t alen, const uint8_t *b, size_t blen);
+int lv_fmp4_init_merge(uint8_t *buf, size_t size, const lv_str_t *init,
+    unsigned n);
 
 typedef struct {
     uint32_t  size;

@@ -43,8 +43,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     half = size / 2;
-    (void) lv_fmp4_init_merge(out, sizeof(out), data, half, data + half,
-                              size - half);
+    (void) lv_fmp4_init_merge(out, sizeof(out), (lv_str_t[]) {
+        { data, half }, { data + half, size - half } }, 2);
 
     if (lv_fmp4_moof(&m, data, size, &err) == LV_OK) {
         for (n = 0; lv_fmp4_next(&m, &s) == LV_OK; n++) {

@@ -132,8 +132,8 @@ export_muxed_init(run_t *r, lv_track_t *v, uint32_t vmsn, lv_track_t *a,
         die("no init section of", "a0");
     }
 
-    len = lv_fmp4_init_merge(out, sizeof(out), vinit, vlen, sim_buf,
-                             sim_part_bytes(r->m.st, &ref));
+    len = lv_fmp4_init_merge(out, sizeof(out), (lv_str_t[]) {
+        { vinit, vlen }, { sim_buf, sim_part_bytes(r->m.st, &ref) } }, 2);
     if (len < 0) {
         die("cannot merge", "init sections");
     }

@@ -26,6 +26,16 @@ static const lv_fmp4_track_t  audio = {
 };
 
 
+static int
+merge(uint8_t *buf, size_t size, const uint8_t *a, int alen, const uint8_t *b,
+    int blen)
+{
+    lv_str_t  init[2] = { { a, (size_t) alen }, { b, (size_t) blen } };
+
+    return lv_fmp4_init_merge(buf, size, init, 2);
+}
+
+
 static void
 init_sections(void)
 {
@@ -60,20 +70,18 @@ init_sections(void)
     pair[0] = video;
     pair[1] = audio;
     both = lv_fmp4_init(m, sizeof(m), pair, 2);
-    mlen = lv_fmp4_init_merge(n, sizeof(n), b, (size_t) len, a,
-                              (size_t) alen);
+    mlen = merge(n, sizeof(n), b, len, a, alen);
     ok(both > 0 && both == mlen && memcmp(m, n, (size_t) both) == 0,
        "merging two is as writing both");
     is_int(lv_fmp4_init_track(n, (size_t) mlen, 1, &t, &err), LV_OK,
            "  the second track is there");
     is_int(t.track_id, 2, "  with its id");
-    is_int(lv_fmp4_init_merge(n, sizeof(n), b, (size_t) len, b,
-                              (size_t) len), LV_ERROR,
+    is_int(merge(n, sizeof(n), b, len, b, len), LV_ERROR,
            "two tracks of the same id are refused");
-    is_int(lv_fmp4_init_merge(n, (size_t) mlen - 1, b, (size_t) len, a,
-                              (size_t) alen), LV_ERROR, "no room: refused");
-    is_int(lv_fmp4_init_merge(n, sizeof(n), b, (size_t) len - 1, a,
-                              (size_t) alen), LV_ERROR, "cut short: refused");
+    is_int(merge(n, (size_t) mlen - 1, b, len, a, alen), LV_ERROR,
+           "no room: refused");
+    is_int(merge(n, sizeof(n), b, len - 1, a, alen), LV_ERROR,
+           "cut short: refused");
 
     is_int(lv_fmp4_init(b, (size_t) len - 1, &video, 1), LV_ERROR,
            "no room for an init section");
