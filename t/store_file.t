@@ -21,7 +21,11 @@ sub nginx {
     return Live::Nginx->new(workers => 2, %o, conf => $live . <<'EOC');
 http {
     %%HTTP%%
-    server { listen 127.0.0.1:%%PORT_http%%; location /status { live_status; } }
+    server {
+        listen 127.0.0.1:%%PORT_http%%;
+        location /live/  { live_hls; live_token off; }
+        location /status { live_status; }
+    }
 }
 EOC
 }
@@ -40,7 +44,7 @@ my $path = "/dev/shm/ngx_live_test.file.$$.store";
 my $guard = Guard->new($path);
 
 refused('no live{}', undef,
-    qr/\[emerg\] "live_status" needs a live\{\} block with "live_store"/);
+    qr/\[emerg\] "live_hls" needs a live\{\} block with "live_store"/);
 refused('no live_store', '', qr/\[emerg\] live\{\} needs "live_store"/);
 refused('too small', "live_store $path 7m;", qr/smaller than 8m/);
 

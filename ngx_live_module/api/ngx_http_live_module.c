@@ -124,7 +124,6 @@ ngx_http_live_status_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_live_status_handler;
-    ngx_live_core_need(cf);
 
     return NGX_CONF_OK;
 }
@@ -138,7 +137,6 @@ ngx_http_live_metrics_directive(ngx_conf_t *cf, ngx_command_t *cmd,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_live_metrics_handler;
-    ngx_live_core_need(cf);
 
     return NGX_CONF_OK;
 }

@@ -366,17 +366,17 @@ lv_feed_header_read(const uint8_t *box, size_t len, lv_feed_header_t *h)
         return LV_ERROR;
     }
 
-    for (i = 0, seen = 0; i < h->tracks && !in.bad; i++) {
+    for (i = 0, seen = 0; i < h->tracks; i++) {
         get_track(&in, &h->track[i]);
 
-        if (seen & 1u << h->track[i].index) {
+        if (in.bad || (seen & 1u << h->track[i].index)) {
             return LV_ERROR;
         }
 
         seen |= 1u << h->track[i].index;
     }
 
-    return in.bad || in.p != in.end ? LV_ERROR : LV_OK;
+    return in.p == in.end ? LV_OK : LV_ERROR;
 }
 
 
