@@ -269,6 +269,8 @@ void ngx_live_chat_react_later(ngx_live_chat_room_t *room);
 void ngx_live_chat_room_react(ngx_live_chat_room_t *room, lv_str_t name);
 void ngx_live_chat_save_reactions(ngx_live_chat_room_t *room,
     lv_store_t *st);
+/* Are there any, here or of other workers, that members do not know of? */
+ngx_uint_t ngx_live_chat_reacted(ngx_live_chat_room_t *room, lv_store_t *st);
 
 /* _round.c */
 void ngx_live_chat_round_reset(void);

@@ -73,3 +73,27 @@ ngx_live_chat_save_reactions(ngx_live_chat_room_t *room, lv_store_t *st)
         emoji->unsaved = 0;
     }
 }
+
+
+ngx_uint_t
+ngx_live_chat_reacted(ngx_live_chat_room_t *room, lv_store_t *st)
+{
+    size_t               i, n;
+    lv_room_reaction_t   now[LV_ROOM_REACTIONS];
+
+    for (i = 0; i < NGX_LIVE_CHAT_EMOJIS; i++) {
+        if (room->emoji[i].count) {
+            return 1;
+        }
+    }
+
+    n = lv_room_reactions(st, room->room, room->gen, now);
+
+    for (i = 0; i < n; i++) {
+        if (now[i].total != room->seen[i].total) {
+            return 1;
+        }
+    }
+
+    return 0;
+}

@@ -399,7 +399,6 @@ ngx_live_chat_begin(ngx_live_chat_room_t *room)
     }
 
     ngx_live_chat_round_reset();
-    room->last = ngx_current_msec;
 
     if (lv_room_read(st, room->room, room->gen, &room->next,
                      ngx_live_chat_log, sizeof(ngx_live_chat_log), &len)
@@ -407,6 +406,12 @@ ngx_live_chat_begin(ngx_live_chat_room_t *room)
     {
         ngx_live_chat_room_lost(room, "it has gone, or was too fast");
         return;
+    }
+
+    /* what finds nothing new is no round that the next one waits for */
+
+    if (len) {
+        room->last = ngx_current_msec;
     }
 
     for (at = 0; lv_room_entry_next(ngx_live_chat_log, len, &at, &e); ) {
@@ -424,12 +429,15 @@ ngx_live_chat_begin(ngx_live_chat_room_t *room)
 
     ngx_live_chat_round_settings(room);
 
-    if (ngx_current_msec - room->reacted >= NGX_LIVE_CHAT_REACT_MS) {
-        room->reacted = ngx_current_msec;
-        ngx_live_chat_round_reactions(room, st);
+    if (ngx_live_chat_reacted(room, st)) {
 
-    } else {
-        ngx_live_chat_react_later(room);
+        if (ngx_current_msec - room->reacted >= NGX_LIVE_CHAT_REACT_MS) {
+            room->reacted = ngx_current_msec;
+            ngx_live_chat_round_reactions(room, st);
+
+        } else {
+            ngx_live_chat_react_later(room);
+        }
     }
 
     ngx_live_chat_round_presence(room, st);
@@ -449,6 +457,7 @@ ngx_live_chat_begin(ngx_live_chat_room_t *room)
         return;
     }
 
+    room->last = ngx_current_msec;
     room->at = ngx_queue_head(&room->members);
     ngx_live_chat_batch(room);
 }
