@@ -61,6 +61,7 @@ typedef struct {
     ngx_event_t             timer;
     ngx_msec_t              since;
     unsigned                follow:1;   /* takes new init sections in passing */
+    unsigned                due:1;      /* `head` is to be sent */
     unsigned                begun:1;    /* the answer's header is out */
     unsigned                over:1;     /* nothing comes behind what is out */
     unsigned                holds:1;    /* `pinned` is */

@@ -72,6 +72,7 @@ ngx_live_feed_newest(ngx_live_feed_t *f, uint32_t *msn)
 {
     uint32_t       least;
     ngx_uint_t     i;
+    lv_track_t    *lead;
     lv_part_ref_t  ref;
 
     least = NGX_MAX_UINT32_VALUE;
@@ -88,10 +89,19 @@ ngx_live_feed_newest(ngx_live_feed_t *f, uint32_t *msn)
         return NGX_AGAIN;
     }
 
+    /* the picture, where there is one: sound can begin anywhere */
+
+    for (i = 0, lead = f->track[0].track; i < f->tracks; i++) {
+        if (f->track[i].track->name[0] == 'v') {
+            lead = f->track[i].track;
+            break;
+        }
+    }
+
     /* one without a key frame is no place to begin: a few before it may be */
 
     for (i = 0, *msn = least; i < 8; i++, least--) {
-        if (lv_track_find(f->st, f->track[0].track, least, 0, &ref) != LV_OK) {
+        if (lv_track_find(f->st, lead, least, 0, &ref) != LV_OK) {
             break;
         }
 

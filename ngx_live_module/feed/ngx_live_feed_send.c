@@ -180,7 +180,7 @@ ngx_live_feed_part(ngx_live_feed_t *f, ngx_live_feed_next_t *next)
     part.info = next->ref.info;
     lv_feed_part_write(f->box, &part);
 
-    if (next->init && ngx_live_feed_add(f, f->head, f->head_len) != NGX_OK) {
+    if (f->due && ngx_live_feed_add(f, f->head, f->head_len) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -200,6 +200,7 @@ ngx_live_feed_part(ngx_live_feed_t *f, ngx_live_feed_next_t *next)
 
     cl->buf->flush = 1;
 
+    f->due = 0;
     next->track->seq++;
     next->track->flags = 0;
     ngx_live_count(NGX_LIVE_C_FEED_PARTS, 1);
@@ -212,6 +213,8 @@ ngx_live_feed_part(ngx_live_feed_t *f, ngx_live_feed_next_t *next)
 static ngx_int_t
 ngx_live_feed_end(ngx_live_feed_t *f)
 {
+    ngx_int_t  rc;
+
     f->over = 1;
 
     if (!f->begun) {
@@ -220,7 +223,10 @@ ngx_live_feed_end(ngx_live_feed_t *f)
                                      "The stream has nothing of that.");
     }
 
-    return ngx_http_send_special(f->request, NGX_HTTP_LAST);
+    rc = ngx_http_send_special(f->request, NGX_HTTP_LAST);
+
+    /* to finalize the request is to send the rest */
+    return rc == NGX_AGAIN ? NGX_OK : rc;
 }
 
 
@@ -238,13 +244,15 @@ ngx_live_feed_next(ngx_live_feed_t *f)
         return rc;
     }
 
-    if (next.init) {
+    if (next.init || f->due) {
 
         /* a plain reader could not make anything of a second moov */
 
-        if (f->head && !f->follow) {
+        if (f->head && !f->follow && !f->due) {
             return NGX_DONE;
         }
+
+        f->due = 1;
 
         if (ngx_live_feed_head(f) != NGX_OK) {
             return NGX_AGAIN;            /* evicted meanwhile: looked at anew */
@@ -256,7 +264,7 @@ ngx_live_feed_next(ngx_live_feed_t *f)
 
         if (rc == NGX_ERROR || rc > NGX_OK || f->request->header_only) {
             f->over = 1;
-            return rc;
+            return rc == NGX_AGAIN ? NGX_OK : rc;
         }
     }
 
@@ -286,7 +294,9 @@ ngx_live_feed_flush(ngx_live_feed_t *f)
         return NGX_ERROR;
     }
 
-    if (f->busy) {
+    /* with TLS, bytes may wait behind the chain */
+
+    if (f->busy || f->request->connection->buffered) {
         return NGX_AGAIN;
     }
 
@@ -327,7 +337,9 @@ ngx_live_feed_pump(ngx_live_feed_t *f)
 
     for (n = 0; n < NGX_LIVE_FEED_BATCH; n++) {
 
-        if (f->out == NULL && f->busy == NULL) {
+        if (f->out == NULL && f->busy == NULL
+            && !f->request->connection->buffered)
+        {
             rc = ngx_live_feed_next(f);
 
             if (rc == NGX_DONE) {
@@ -456,6 +468,10 @@ ngx_live_feed_tick(ngx_event_t *ev)
     r = f->request;
     c = r->connection;
     rc = NGX_AGAIN;
+
+    if (f->over) {
+        return;                  /* finalized, or another handler's by now */
+    }
 
     if (ngx_live_http_token_needed(r)
         && !ngx_live_http_token_still(r, &result))

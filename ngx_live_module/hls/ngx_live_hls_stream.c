@@ -200,6 +200,9 @@ ngx_live_hls_edge(lv_store_t *st, ngx_live_hls_stream_t *hs,
     if (!rn->fresh) {
         lv_hls_edge(st, hs->stream, &rn->src, &rn->edge);
 
+        /* what was rendered before may be older than that */
+        ngx_live_hls_playlist_drop(&hs->playlist[rendition]);
+
         /* with nothing there it was a busy moment, perhaps */
         rn->fresh = rn->edge.any;
     }

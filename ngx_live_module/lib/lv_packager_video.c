@@ -48,6 +48,11 @@ lay(lv_pack_track_t *t, unsigned k, int64_t end)
             next = was;
         }
 
+        /* more frames than there are ticks */
+        if (next < at) {
+            next = at;
+        }
+
         s->duration = (uint32_t) (next - at);
         at = next;
     }

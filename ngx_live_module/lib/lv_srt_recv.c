@@ -6,6 +6,7 @@
 #define JUMP_US          2000000    /* beyond the latency: the clock jumped */
 #define REORDER_MAX_US   20000
 #define REORDER_CALM     1000       /* packets until less is waited for */
+#define BEYOND           64         /* packets behind the window, in a row */
 #define DRIFT_SAMPLES    1000
 #define DRIFT_STEP_US    5000       /* the most that one correction is */
 
@@ -46,6 +47,7 @@ struct lv_srt_recv_s {
     int64_t              ask_us;    /* the earliest of all LOST */
     int64_t              reorder_us;
     uint32_t             calm;
+    uint32_t             beyond;    /* packets behind the window, in a row */
     int64_t              drift_sum, rtt_first_us;
     uint32_t             drift_count;
     slot_t              *placed;    /* between _place() and _commit() */
@@ -259,6 +261,39 @@ unwrap_ts(lv_srt_recv_t *r, uint32_t ts)
 }
 
 
+/* The first place from i on where there is a packet; count: there is none. */
+
+static uint32_t
+next_here(const lv_srt_recv_t *r, uint32_t i)
+{
+    while (i < r->count && slot_at(r, i)->state != HERE) {
+        i++;
+    }
+
+    return i;
+}
+
+
+/* With nothing held, nothing moves the window on; the sender that has gone
+ * beyond it (it dropped what was too old, far from here) does. Not for a single
+ * stray packet. */
+
+static void
+follow_jump(lv_srt_recv_t *r, uint32_t seq)
+{
+    if (next_here(r, 0) < r->count || ++r->beyond < BEYOND) {
+        return;
+    }
+
+    r->stats.dropped += r->missing;
+    r->head = seq;
+    r->count = 0;
+    r->whole = 0;
+    r->missing = 0;
+    r->ask_us = LV_SRT_NEVER;
+}
+
+
 uint8_t *
 lv_srt_recv_place(lv_srt_recv_t *r, uint32_t seq, uint32_t ts, size_t n,
     bool rexmit, int64_t now_us, lv_srt_recv_e *why)
@@ -277,7 +312,11 @@ lv_srt_recv_place(lv_srt_recv_t *r, uint32_t seq, uint32_t ts, size_t n,
         return NULL;
     }
 
-    offset = (uint32_t) diff;
+    if ((uint32_t) diff >= r->window) {
+        follow_jump(r, seq);
+    }
+
+    offset = (uint32_t) lv_srt_seq_diff(seq, r->head);
 
     if (offset < r->count && slot_at(r, offset)->state == HERE) {
         r->stats.duplicates++;
@@ -339,6 +378,7 @@ lv_srt_recv_place(lv_srt_recv_t *r, uint32_t seq, uint32_t ts, size_t n,
     r->placed = slot;
 
     advance_whole(r);
+    r->beyond = 0;
     *why = LV_SRT_RECV_NEW;
 
     return cell->data;
@@ -359,19 +399,6 @@ lv_srt_recv_commit(lv_srt_recv_t *r, bool ok)
         slot->cell = NULL;
         slot->state = SKIPPED;
     }
-}
-
-
-/* The first place from i on where there is a packet; count: there is none. */
-
-static uint32_t
-next_here(const lv_srt_recv_t *r, uint32_t i)
-{
-    while (i < r->count && slot_at(r, i)->state != HERE) {
-        i++;
-    }
-
-    return i;
 }
 
 

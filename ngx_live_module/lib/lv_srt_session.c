@@ -28,6 +28,7 @@ struct lv_srt_session_s {
     int64_t                  heard_us, sent_us;
     int64_t                  rtt_us, rtt_var_us;
     bool                     rtt_known, closed;
+    bool                     was_full;      /* said the last ACK */
 
     uint32_t                 ack_seq;       /* told last */
     uint32_t                 acked_seq;     /* … and the peer has heard it */
@@ -164,6 +165,12 @@ send_ack(lv_srt_session_t *s, uint32_t seq, int64_t now_us)
 
     send_packet(s, buf, p, now_us);
 
+    if (seq == s->ack_seq) {
+        /* a window that opens: again until the peer has heard it */
+        s->acked_seq = lv_srt_seq_add(seq, LV_SRT_SEQ_MASK);
+    }
+
+    s->was_full = lv_srt_recv_room(s->recv) == 0;
     s->ack_seq = seq;
     s->ack_us = now_us;
     s->since_ack = 0;
@@ -193,6 +200,12 @@ ack_due(const lv_srt_session_t *s)
     seq = lv_srt_recv_ack(s->recv);
 
     if (seq != s->ack_seq) {
+        return s->ack_us + ACK_US;
+    }
+
+    /* a peer that was told of no room sends nothing until it hears of some */
+
+    if (s->was_full && lv_srt_recv_room(s->recv) > 0) {
         return s->ack_us + ACK_US;
     }
 

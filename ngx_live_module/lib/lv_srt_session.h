@@ -47,8 +47,8 @@ typedef struct lv_srt_session_s  lv_srt_session_t;
 /*
  * After lv_srt_accept() with these terms; `answer` is what that has written,
  * sent again when the conclusion comes again. max_bytes: what may wait in the
- * buffer. now_us: when the conclusion came. Owns terms->crypto, also when it
- * fails (NULL: out of memory).
+ * buffer. now_us: the moment that hello->ts is of. Owns terms->crypto, also
+ * when it fails (NULL: out of memory).
  */
 lv_srt_session_t *lv_srt_session_create(const lv_srt_hello_t *hello,
     const lv_srt_terms_t *terms, size_t max_bytes, const uint8_t *answer,

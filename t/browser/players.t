@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use File::Basename qw(basename);
 use JSON::PP;
 use POSIX ();
 use Test::More;
@@ -31,9 +32,7 @@ my %files = (
     'html/hls.min.mjs' => "$top/node_modules/hls.js/dist/hls.min.mjs",
     'html/shaka-player.js' =>
         "$top/node_modules/shaka-player/dist/shaka-player.hls-es2021.js",
-    (map { ("html/$_" => "$top/control-plane/web/$_") }
-        qw(index.html livelist.js page.js player.js source.js stats.js sync.js
-            style.css)),
+    (map { ("html/" . basename($_) => $_) } glob "$top/control-plane/web/*"),
     (map { ("html/$_" => "$top/t/browser/$_") } qw(shaka.html shaka.js)),
 );
 

@@ -136,6 +136,7 @@ typedef struct {
     int64_t            delay, latency;
     double             drift;           /* the sender's clock is faster by */
     unsigned           acks, naks, shutdowns, km_answers;
+    uint32_t           room;            /* said the last full ACK */
     uint64_t           random;
     unsigned           queued;
     peer_packet_t     *net;
@@ -236,6 +237,7 @@ peer_hears(peer_t *p, const uint8_t *data, size_t n)
         p->acks++;
 
         if (k.info != 0) {
+            p->room = k.len >= 16 ? lv_be32(k.body + 12) : 0;
             b = lv_srt_control(buf, LV_SRT_ACKACK, 0, k.info, peer_ts(p),
                                OUR_SOCKET);
             b = lv_put32(b, 0);

@@ -242,6 +242,62 @@ hostile(void)
 }
 
 
+/* A sender that was told of no room sends nothing until it hears of some. */
+static void
+full(void)
+{
+    peer_t    p;
+    uint8_t   buf[LV_SRT_PACKET_MAX];
+    unsigned  i;
+
+    peer_open(&p, 100, 0, 120, 10000, NULL);
+    memset(buf, 0, sizeof(buf));
+    lv_put32(buf + 4, 0xe0000000);
+    lv_put32(buf + 12, OUR_SOCKET);
+
+    for (i = 0; i < 4000; i++) {
+        lv_put32(buf, lv_srt_seq_add(p.isn, i));
+        lv_srt_session_input(p.s, buf, sizeof(buf), p.now);
+    }
+
+    ok(stats(&p).recv.refused > 100, "a burst is more than there is room for");
+    peer_run(&p, 40000, 0);
+    is_int(p.room, 0, "  which the sender hears");
+    peer_run(&p, 300000, 0);
+    ok(p.room > 2000, "  as it does when there is room again: %u", p.room);
+    peer_close(&p);
+}
+
+
+/* The sender was away for long, dropped what was too old, and goes on far
+ * beyond the window. */
+static void
+far_jump(void)
+{
+    peer_t    p;
+    uint8_t   buf[LV_SRT_PACKET_MAX];
+    unsigned  i, got;
+
+    peer_open(&p, 100, 0, 120, 10000, NULL);
+    peer_run(&p, 500000, 4);
+    peer_run(&p, 500000, 0);
+    got = p.got;
+    memset(buf, 0, sizeof(buf));
+    lv_put32(buf + 4, 0xe0000000);
+    lv_put32(buf + 12, OUR_SOCKET);
+
+    for (i = 0; i < 200; i++) {
+        lv_put32(buf, lv_srt_seq_add(p.isn, p.sent + 20000 + i));
+        lv_put32(buf + 8, (uint32_t) (p.now - p.start));
+        lv_srt_session_input(p.s, buf, 200, p.now);
+    }
+
+    peer_run(&p, 500000, 0);
+    ok(p.got - got > 100, "a jump far ahead is followed: %u", p.got - got);
+    peer_close(&p);
+}
+
+
 static void
 alive(void)
 {
@@ -360,6 +416,8 @@ main(void)
     jump();
     drop_request();
     hostile();
+    full();
+    far_jump();
     alive();
     keys(16);
     keys(24);

@@ -43,6 +43,9 @@ typedef struct {
     ngx_str_t                    encoder;
     lv_srt_stats_t               told;          /* in the counters already */
     int64_t                      told_us;
+    int64_t                      came_us;       /* the conclusion */
+    time_t                       events_s;      /* since when events … */
+    ngx_uint_t                   events;        /* … are counted */
     size_t                       answer_len;    /* what was answered */
     u_char                       answer[LV_SRT_REPLY_MAX];
     unsigned                     alone:1;       /* only the peer's packets are

@@ -10,6 +10,8 @@
 #define NGX_LIVE_SRT_DECIDE   5000  /* ms; asking has its own, shorter time */
 #define NGX_LIVE_SRT_LINGER   1000  /* a refusal is said again for so long */
 #define NGX_LIVE_SRT_SLACK    (128 * 1024)
+#define NGX_LIVE_SRT_EVENTS   16    /* lines of log about the media … */
+#define NGX_LIVE_SRT_EVENTS_S 10    /* … in so many seconds */
 
 
 static void ngx_live_srt_cleanup(void *data);
@@ -112,6 +114,7 @@ ngx_live_srt_begin(ngx_stream_session_t *s, lv_srt_hello_t *hello)
 
     ctx->session = s;
     ctx->connection = c;
+    ctx->came_us = ngx_live_srt_now_us();
     ctx->conf = ngx_stream_get_module_srv_conf(s, ngx_live_srt_module);
     ctx->live = ngx_stream_get_module_srv_conf(s, ngx_stream_live_module);
     ctx->hello = ngx_alloc(sizeof(lv_srt_hello_t), c->log);
@@ -387,6 +390,7 @@ ngx_live_srt_publish(ngx_live_srt_ctx_t *ctx,
     lv_srt_reject_e *code)
 {
     size_t                  bytes;
+    int64_t                 now_us;
     const char             *reason;
     ngx_live_publish_t      req;
     lv_ts_publish_conf_t    conf;
@@ -410,10 +414,23 @@ ngx_live_srt_publish(ngx_live_srt_ctx_t *ctx,
 
     /* half as much again as the latency has at the highest rate */
 
-    media = ctx->live->media;
+    media = decision->media;
+    ngx_live_media_conf_merge(&media, &ctx->live->media);
     ngx_live_media_conf_get((ngx_cycle_t *) ngx_cycle, &media);
+
+    if (ngx_live_media_conf_check(&media) != NGX_CONF_OK) {
+        media = ctx->live->media;
+        ngx_live_media_conf_get((ngx_cycle_t *) ngx_cycle, &media);
+    }
+
     bytes = media.max_bitrate / 8 * terms->latency_ms / 1000 * 3 / 2
             + NGX_LIVE_SRT_SLACK;
+
+    /* The decision may have taken its time: the caller's clock went on. What is
+     * sent now is not to be held by that much longer. */
+
+    now_us = ngx_live_srt_now_us();
+    ctx->hello->ts += (uint32_t) (now_us - ctx->came_us);
 
     ngx_memzero(&conf, sizeof(lv_ts_publish_conf_t));
     conf.event = ngx_live_srt_ts_event;
@@ -423,7 +440,7 @@ ngx_live_srt_publish(ngx_live_srt_ctx_t *ctx,
     ctx->srt = lv_srt_session_create(ctx->hello, terms, bytes, ctx->answer,
                                      ctx->answer_len,
                                      &ngx_live_srt_session_handler, ctx,
-                                     ngx_live_srt_now_us());
+                                     now_us);
 
     if (ctx->ts == NULL || ctx->srt == NULL) {
         *code = LV_SRT_REJ_RESOURCE;
@@ -461,6 +478,17 @@ ngx_live_srt_ts_event(void *data, lv_ts_publish_event_t ev, const char *text)
     ngx_uint_t           level;
     const char          *what;
     ngx_live_srt_ctx_t  *ctx = data;
+
+    /* some of them a sender could make of every packet */
+
+    if (ngx_time() - ctx->events_s >= NGX_LIVE_SRT_EVENTS_S) {
+        ctx->events_s = ngx_time();
+        ctx->events = 0;
+    }
+
+    if (ctx->events++ >= NGX_LIVE_SRT_EVENTS) {
+        return;
+    }
 
     level = NGX_LOG_WARN;
 

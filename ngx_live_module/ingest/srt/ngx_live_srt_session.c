@@ -332,7 +332,9 @@ ngx_live_srt_unpublish(ngx_live_srt_ctx_t *ctx, ngx_live_stop_e why,
 
     if (ctx->publisher != NULL) {
 
-        if (ctx->srt != NULL && why != NGX_LIVE_STOP_DISPLACED) {
+        if (ctx->srt != NULL && ctx->ts != NULL
+            && why != NGX_LIVE_STOP_DISPLACED)
+        {
             ngx_live_srt_tell(ctx, 0);
         }
 
