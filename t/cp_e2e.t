@@ -17,6 +17,7 @@ use Live::Control;
 use Live::Encoder;
 use Live::Nginx qw(wait_for);
 
+my $PASS = 'correct-horse';
 my $cp = Live::Control->new;
 my $ng = Live::Nginx->new(workers => 4, vars => { URL => $cp->url }, files => { 'node.key' => $cp->node_key . "\n" },
     allow_alerts => [ qr/exited on signal 9/ ], conf => <<'EOC');
@@ -30,6 +31,7 @@ live {
 }
 stream {
     server { listen 127.0.0.1:%%PORT_rtmp%%; live_rtmp; live_publish_auth %%URL%%/internal/publish; }
+    server { listen 127.0.0.1:%%PORT_srt%% udp reuseport; live_srt; live_publish_auth %%URL%%/internal/publish; }
 }
 http {
     %%HTTP%%
@@ -145,6 +147,56 @@ subtest 'stopped by its user' => sub {
     is((curl(POST => "/streams/$id/start", undef, $login))[0], 200, 'started again');
 };
 
+subtest 'a passphrase for SRT' => sub {
+    my $srt = sub {
+        my ($pass) = @_;
+        return Live::Encoder->ffmpeg('srt://127.0.0.1:' . $ng->port('srt') . "?streamid=$key&pkt_size=1316"
+            . ($pass ? "&passphrase=$pass" : ''), media => $media);
+    };
+    my $refused = sub {
+        my ($like, $title, @pass) = @_;
+        my $before = () = $ng->log_text =~ /refused, srt from \S+: $like/g;
+        my $wrong = $srt->(@pass);
+
+        ok(wait_for(sub { my $now = () = $ng->log_text =~ /refused, srt from \S+: $like/g; $now > $before }), $title)
+            or diag($wrong->log, $ng->tail);
+        $wrong->kill;
+    };
+
+    is((curl(PUT => "/streams/$id/passphrase", { passphrase => $PASS }, $login))[0], 204, 'set');
+    is(scalar(curl(GET => "/streams/$id/passphrase", undef, $login))->{set}, JSON::PP::true, 'there is one');
+    $refused->(qr/wrong passphrase/, 'a wrong one is refused', 'wrong-horse');
+    $refused->(qr/only one side/, 'so is none');
+
+    $encoder = $srt->($PASS);
+    ok(wait_for(\&listed, 20, 'live'), 'live with the right one') or diag($encoder->log, $ng->tail);
+    my $token = curl(POST => "/streams/$id/token", {});
+    ok(wait_for(sub { plays($token->{urls}{hls}) }, 20, 'the playlist'), 'and it plays');
+    my $bits = sub {
+        my $status = curl(GET => 'http://127.0.0.1:' . $ng->port('http') . '/status');
+        my ($stream) = grep { $_->{publisher} && $_->{publisher}{connected} } @{ $status->{streams} };
+        return $stream ? $stream->{publisher}{link}{key_bits} : 0;
+    };
+    ok($bits->(), 'encrypted');
+    $encoder->stop;
+    ok(wait_for(sub { !$bits->() }, 10, 'no publisher'), 'the encoder goes');
+
+    $cp->stop;
+    $refused->(qr/wrong passphrase/, 'what is remembered of a stream is its passphrase, too', 'wrong-horse');
+    $encoder = $srt->($PASS);
+    ok(wait_for($bits, 20, 'the publisher') && $ng->log_text =~ /let in, as it was before/,
+        'the right one opens it while the control plane is away') or diag($encoder->log, $ng->tail);
+    $encoder->stop;
+    $cp->start;
+    ok(wait_for(sub { !listed() }, 20, 'the end'), 'it ends');
+
+    is((curl(DELETE => "/streams/$id/passphrase", undef, $login))[0], 204, 'taken away');
+    $encoder = $srt->();
+    ok(wait_for(\&listed, 20, 'live'), 'live without one') or diag($encoder->log, $ng->tail);
+    $encoder->stop;
+    ok(wait_for(sub { !listed() }, 20, 'the end'), 'it ends');
+};
+
 unlike($cp->log, qr/commands to node/, 'the node took what was posted to /control/');
 
 subtest 'the node is killed' => sub {
@@ -167,7 +219,8 @@ subtest 'the node is killed' => sub {
     $encoder->stop;
 };
 
-unlike($cp->log . $ng->all_logs, qr/\Q$key\E|\Q$viewer->{token}\E/, 'no log has the key or the token');
+unlike($cp->log . $ng->all_logs, qr/\Q$key\E|\Q$viewer->{token}\E|$PASS/,
+    'no log has the key, the token or the passphrase');
 
 $ng->finish;
 $cp->finish;

@@ -120,6 +120,8 @@ UPDATE counters SET value = 20000 WHERE name = 'chat_rooms';
 INSERT INTO chat_reviews (stream_id, url, on_timeout, sealed)
     SELECT 'seed' || i, 'https://example.org/', 'deny', 'v1.k1.x'
     FROM generate_series(1, 20000) i;
+INSERT INTO stream_passphrases (stream_id, sealed)
+    SELECT 'seed' || i, 'v1.k1.x' FROM generate_series(1, 20000) i;
 INSERT INTO chat_words (list, word, kind, action)
     SELECT 's:seed' || i % 200, 'word' || i, 'exact', 'block'
     FROM generate_series(1, 20000) i;

@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Digest::SHA qw(sha256_hex);
+use JSON::PP ();
 use Test::More;
 
 use Live::Control;
@@ -67,6 +68,34 @@ subtest 'a key opens its stream' => sub {
 
     is($node->publish($key, stream => $id)->{status}, 200, 'the right name besides');
     refused($node->publish($key, stream => 'another'), qr/another stream/, 'another name besides');
+};
+
+subtest 'a passphrase of the stream' => sub {
+    my ($id, $key) = stream();
+    my $path = "/streams/$id/passphrase";
+    my $set = sub { $cp->request(PUT => $path, token => $ada->{token}, json => { passphrase => $_[0] }) };
+
+    is_deeply(api($ada, GET => $path), { set => JSON::PP::false, created_at => undef }, 'there is none');
+    ok(!exists $node->publish($key)->{json}{passphrase}, 'the node is told of none');
+    is($set->($_->[0])->status, 422, $_->[1]) for [ 'x' x 9, 'too short' ], [ 'x' x 80, 'too long' ],
+        [ "correct\nhorse", 'a line feed' ], [ "correct h\x{f6}rse", 'not ASCII' ];
+
+    is($set->($_)->status, 204, length($_) . ' characters') for 'x' x 79, 'correct-horse';
+    my $got = $cp->request(GET => $path, token => $ada->{token});
+    is($got->json->{set}, JSON::PP::true, 'there is one');
+    unlike($got->body . $cp->request(GET => "/streams/$id", token => $ada->{token})->body
+        . $cp->sql('SELECT * FROM stream_passphrases') . $cp->sql('SELECT * FROM audit_log') . $cp->log,
+        qr/correct-horse/, 'it is shown nowhere, and sealed');
+    is($node->publish($key)->{json}{passphrase}, 'correct-horse', 'the node is told');
+    is($cp->request(GET => $path, token => $bob->{token})->status, 403, 'nobody else may ask');
+
+    $cp->sql("UPDATE stream_passphrases SET sealed = 'v1.k9.xxxx' WHERE stream_id = '$id'");
+    is($node->publish($key)->{status}, 503, 'one that does not open is not left out');
+
+    is($cp->request(DELETE => $path, token => $ada->{token})->status, 204, 'taken away') for 1, 2;
+    ok(!exists $node->publish($key)->{json}{passphrase}, 'the node is told of none');
+    is($cp->sql("SELECT string_agg(action, ' ' ORDER BY id) FROM audit_log WHERE action LIKE 'stream.passphrase%'"),
+        'stream.passphrase.set stream.passphrase.set stream.passphrase.remove', 'the audit log');
 };
 
 subtest 'the last use of a key is written, but not each time' => sub {

@@ -52,6 +52,13 @@ static const db_query_t  q_check_webhooks = {
 };
 DB_REGISTER(q_check_webhooks);
 
+static const db_query_t  q_check_passphrases = {
+    "check_passphrases",
+    "SELECT stream_id, sealed FROM stream_passphrases ORDER BY stream_id"
+    " LIMIT 10000", 0
+};
+DB_REGISTER(q_check_passphrases);
+
 static const db_query_t  q_check_jobs = {
     "check_jobs",
     "SELECT name, failures FROM timers WHERE failures > 2 ORDER BY name", 0
@@ -296,6 +303,8 @@ check_secrets(check_t *c)
             "signing keys");
         check_sealed(c, &q_check_webhooks, "webhooks.sealed",
             "webhook secrets");
+        check_sealed(c, &q_check_passphrases, "stream_passphrases.sealed",
+            "SRT passphrases");
     }
 
     res = db_run(c->db, &q_check_admins);

@@ -3,12 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <sodium.h>
 
 #include "lv_streamkeys.h"
 
 #include "handler/node_json.h"
+#include "handler/passphrase.h"
 #include "main/app.h"
 #include "main/event.h"
 #include "main/log.h"
@@ -72,7 +74,9 @@
     "   AND (d.used IS NULL OR d.used < now() - interval '1 minute'))"        \
     " SELECT d.refusal, d.stream_id, d.user_id, b.id, d.settings,"            \
     "  extract(epoch FROM d.expires_at)::bigint,"                             \
-    "  to_char(d.scheduled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')"      \
+    "  to_char(d.scheduled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),"     \
+    "  (SELECT p.sealed FROM stream_passphrases p"                            \
+    "   WHERE p.stream_id = d.stream_id)               "                      \
     " FROM d LEFT JOIN b ON true"
 
 enum {
@@ -82,7 +86,8 @@ enum {
     COL_BROADCAST,
     COL_SETTINGS,
     COL_EXPIRES,
-    COL_SCHEDULED
+    COL_SCHEDULED,
+    COL_PASSPHRASE
 };
 
 /* $7 SHA-256 of the key. */
@@ -182,7 +187,9 @@ publish_refused(request_t *r, publish_t *p, const char *stream,
 static int
 publish_answer(request_t *r, publish_t *p, db_result_t *res)
 {
-    json_t  *answer;
+    char         passphrase[PASSPHRASE_MAX + 1];
+    json_t      *answer;
+    const char  *stream;
 
     if (res == NULL) {
         return problem_db(r);
@@ -200,8 +207,22 @@ publish_answer(request_t *r, publish_t *p, db_result_t *res)
             db_text(res, 0, COL_SCHEDULED));
     }
 
+    stream = db_text(res, 0, COL_STREAM);
+    passphrase[0] = '\0';
+
+    /* not without one because it cannot be read */
+
+    if (!db_null(res, 0, COL_PASSPHRASE)
+        && passphrase_open(r, stream, db_text(res, 0, COL_PASSPHRASE),
+                           passphrase)
+           != 0)
+    {
+        return problem(r, 503, "unavailable",
+            "This stream's passphrase cannot be read: set it anew.");
+    }
+
     answer = json_pack("{s:s,s:s,s:s,s:s,s:o*}",
-        "stream", db_text(res, 0, COL_STREAM),
+        "stream", stream,
         "user", db_text(res, 0, COL_USER),
         "broadcast", db_text(res, 0, COL_BROADCAST),
         "owner", p->owner,
@@ -209,6 +230,11 @@ publish_answer(request_t *r, publish_t *p, db_result_t *res)
 
     json_object_set_new(answer, "expires", db_null(res, 0, COL_EXPIRES)
         ? json_null() : json_integer(db_int(res, 0, COL_EXPIRES)));
+
+    if (passphrase[0] != '\0') {
+        json_object_set_new(answer, "passphrase", json_string(passphrase));
+        OPENSSL_cleanse(passphrase, sizeof(passphrase));
+    }
 
     return respond(r, 200, answer);
 }

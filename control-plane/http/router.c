@@ -14,7 +14,7 @@ static const route_t *const  tables[] = {
     routes_lifecycle, routes_broadcasts, routes_account, routes_chat,
     routes_chat_moderation, routes_chat_bans, routes_chat_words,
     routes_chat_notes, routes_chat_polls, routes_chat_review,
-    routes_subscriptions,
+    routes_subscriptions, routes_passphrase,
 };
 
 #define TABLES  (sizeof(tables) / sizeof(tables[0]))

@@ -54,7 +54,7 @@ extern const route_t  routes_auth[], routes_users[], routes_streams[],
                       routes_chat_moderation[], routes_chat_bans[],
                       routes_chat_words[], routes_chat_notes[],
                       routes_chat_review[], routes_subscriptions[],
-                      routes_chat_polls[];
+                      routes_chat_polls[], routes_passphrase[];
 
 #define ROUTES_MAX    255
 #define ROUTE_PARAMS  4

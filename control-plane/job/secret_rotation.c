@@ -63,6 +63,18 @@ static const db_query_t  q_rotation_reviews_set = {
 };
 DB_REGISTER(q_rotation_reviews_set);
 
+static const db_query_t  q_rotation_passphrases = {
+    "rotation_passphrases", ROTATION_SELECT("stream_passphrases", "stream_id"),
+    1
+};
+DB_REGISTER(q_rotation_passphrases);
+
+static const db_query_t  q_rotation_passphrases_set = {
+    "rotation_passphrases_set",
+    ROTATION_UPDATE("stream_passphrases", "stream_id", "text"), 3
+};
+DB_REGISTER(q_rotation_passphrases_set);
+
 /* Every sealed column. */
 static const struct {
     const char        *place;       /* crypt.h: "table.column" */
@@ -72,6 +84,8 @@ static const struct {
     { "signing_keys.sealed", &q_rotation_keys, &q_rotation_keys_set },
     { "webhooks.sealed", &q_rotation_webhooks, &q_rotation_webhooks_set },
     { "chat_reviews.sealed", &q_rotation_reviews, &q_rotation_reviews_set },
+    { "stream_passphrases.sealed", &q_rotation_passphrases,
+      &q_rotation_passphrases_set },
 };
 
 #define ROTATION_COLUMNS                                                      \

@@ -5,6 +5,7 @@
 #include "lv_json.h"
 
 #include <jansson.h>
+#include <openssl/crypto.h>
 
 
 #define NGX_LIVE_DECIDE_MS       600000   /* that one is remembered */
@@ -20,6 +21,7 @@ struct ngx_live_decide_s {
     ngx_str_t                     id;         /* stream that was named */
     u_char                        name[LV_STREAM_ID_LEN];
     u_char                        hash[32];   /* of the credential */
+    u_char                        secret[32]; /* lv_decision_secret() */
     ngx_sockaddr_t                sockaddr;
     ngx_live_publish_decision_t   decision;
 };
@@ -32,9 +34,12 @@ static void ngx_live_decide_reply(void *data, ngx_live_reply_t *reply);
 static ngx_int_t ngx_live_decide_accepted(ngx_live_decide_t *d,
     ngx_str_t *body);
 static ngx_int_t ngx_live_decide_parse(json_t *root, lv_decision_t *ld);
+static ngx_int_t ngx_live_decide_passphrase(ngx_live_decide_t *d,
+    json_t *root, lv_decision_t *ld);
 static ngx_int_t ngx_live_decide_owner(json_t *value, u_char *owner);
 static uint32_t ngx_live_decide_ms(json_t *settings, const char *name);
 static ngx_int_t ngx_live_decide_use(ngx_live_decide_t *d, lv_decision_t *ld);
+static void ngx_live_decide_free(ngx_live_decide_t *d);
 static void ngx_live_decide_refused(ngx_live_decide_t *d, ngx_str_t *body);
 static ngx_int_t ngx_live_decide_remembered(ngx_live_decide_t *d,
     ngx_live_reply_t *reply);
@@ -93,7 +98,8 @@ ngx_live_decide(ngx_live_publish_conf_t *conf,
 
     if (d == NULL
         || ngx_live_decide_body(&t, text, &id, protocol, addr, encoder)
-           != NGX_OK)
+           != NGX_OK
+        || lv_decision_secret(text, d->secret) != LV_OK)
     {
         goto failed;
     }
@@ -134,7 +140,7 @@ failed:
     lv_text_free(&t);
 
     if (d) {
-        ngx_free(d);
+        ngx_live_decide_free(d);
     }
 
     return NGX_DECLINED;
@@ -146,6 +152,14 @@ ngx_live_decide_cancel(ngx_live_decide_t *d)
 {
     ngx_live_call_cancel(d->call);
     ngx_live_decide_pending--;
+    ngx_live_decide_free(d);
+}
+
+
+static void
+ngx_live_decide_free(ngx_live_decide_t *d)
+{
+    OPENSSL_cleanse(d, sizeof(ngx_live_decide_t));
     ngx_free(d);
 }
 
@@ -229,9 +243,11 @@ ngx_live_decide_reply(void *data, ngx_live_reply_t *reply)
     }
 
     ngx_live_decide_pending--;
-    ngx_free(d);
+    ngx_live_decide_free(d);
 
     handler(data, rc, &decision);
+
+    OPENSSL_cleanse(decision.passphrase, sizeof(decision.passphrase));
 }
 
 
@@ -251,6 +267,11 @@ ngx_live_decide_accepted(ngx_live_decide_t *d, ngx_str_t *body)
     ngx_memzero(&ld, sizeof(lv_decision_t));
     ngx_memcpy(ld.owner, d->hash, sizeof(ld.owner));
     rc = ngx_live_decide_parse(root, &ld);
+
+    if (rc == NGX_OK) {
+        rc = ngx_live_decide_passphrase(d, root, &ld);
+    }
+
     json_decref(root);
 
     if (rc != NGX_OK || ngx_live_decide_use(d, &ld) != NGX_OK) {
@@ -320,6 +341,36 @@ ngx_live_decide_parse(json_t *root, lv_decision_t *ld)
 }
 
 
+/* One that cannot be used is no reason to go without. */
+
+static ngx_int_t
+ngx_live_decide_passphrase(ngx_live_decide_t *d, json_t *root,
+    lv_decision_t *ld)
+{
+    size_t       len;
+    json_t      *value;
+    const char  *text;
+
+    value = json_object_get(root, "passphrase");
+
+    if (value == NULL || json_is_null(value)) {
+        return NGX_OK;
+    }
+
+    text = json_string_value(value);
+    len = json_string_length(value);
+
+    if (text == NULL || len < LV_SRT_PASSPHRASE_MIN
+        || len > LV_SRT_PASSPHRASE_MAX || ngx_strlen(text) != len
+        || lv_decision_seal(ld, d->secret, text) != LV_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_live_decide_owner(json_t *value, u_char *owner)
 {
@@ -376,6 +427,10 @@ ngx_live_decide_use(ngx_live_decide_t *d, lv_decision_t *ld)
     }
 
     if (ngx_live_publish_set_stream(&id, &d->decision) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (lv_decision_open(ld, d->secret, d->decision.passphrase) != LV_OK) {
         return NGX_ERROR;
     }
 

@@ -27,6 +27,8 @@
 #define LV_CLUSTER_TEXT      65      /* ids: 64 bytes and the terminator */
 #define LV_CLUSTER_REASON    160
 #define LV_CLUSTER_BROADCAST 24
+#define LV_DECISION_TEXT     80      /* a passphrase and the terminator */
+#define LV_DECISION_SEALED   (12 + LV_DECISION_TEXT + 16)
 #define LV_CLUSTER_DONE      64      /* ids of commands that are remembered */
 #define LV_TOKEN_WHO_MAX     16      /* sessions of one token that are counted;
                                         more are not told apart from any */
@@ -142,7 +144,21 @@ typedef struct {
     uint32_t  part_ms, segment_ms, window_ms, resume_ms;
     int32_t   muxed;
     uint64_t  max_bitrate;
+    uint8_t   sealed[LV_DECISION_SEALED];         /* see below; zeros: none */
 } lv_decision_t;
+
+/*
+ * A passphrase lies in the store only as what the credential opens: AES-256-GCM
+ * under HMAC-SHA256(credential, a label), bound to the stream, each time with
+ * another nonce. The store has no more of a credential than its SHA-256.
+ */
+int lv_decision_secret(lv_str_t credential, uint8_t secret[32]);
+/* text: terminated, up to 79 bytes; "": none. LV_ERROR: OpenSSL failed. */
+int lv_decision_seal(lv_decision_t *d, const uint8_t secret[32],
+    const char *text);
+/* text: terminated, "" if there is none. LV_ERROR: another credential's. */
+int lv_decision_open(const lv_decision_t *d, const uint8_t secret[32],
+    char text[LV_DECISION_TEXT]);
 
 /* By the SHA-256 of the credential. */
 void lv_decision_put(lv_store_t *st, const uint8_t hash[32],

@@ -42,7 +42,7 @@
 #include <stdatomic.h>
 #include "lv_base.h"
 
-#define LV_STORE_LAYOUT     4
+#define LV_STORE_LAYOUT     5
 
 #define LV_SLOTS            128     /* processes, of all generations */
 #define LV_SLOT_WORDS       (LV_SLOTS / 64)

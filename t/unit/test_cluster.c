@@ -1,5 +1,7 @@
 /* What workers share about the control plane: t/unit of lv_cluster.h. */
 
+#define _GNU_SOURCE                     /* memmem() */
+
 #include <sys/wait.h>
 #include "lv_cluster.h"
 #include "lv_siphash.h"
@@ -264,6 +266,34 @@ test_sessions(lv_store_t *st)
 
 
 static void
+test_passphrase(const lv_decision_t *of)
+{
+    char           text[LV_DECISION_TEXT];
+    uint8_t        secret[32], other[32];
+    lv_str_t       key = { (const uint8_t *) "a key", 5 };
+    lv_str_t       no_key = { (const uint8_t *) "no key", 6 };
+    lv_decision_t  d = *of;
+
+    is_int(lv_decision_secret(key, secret), LV_OK, "a key's secret");
+    is_int(lv_decision_secret(no_key, other), LV_OK, "another's");
+
+    strcpy(text, "not touched");
+    is_int(lv_decision_open(&d, secret, text), LV_OK, "no passphrase");
+    is_str(text, "", "is an empty one");
+
+    is_int(lv_decision_seal(&d, secret, "correct-horse"), LV_OK, "sealed");
+    ok(memmem(&d, sizeof(d), "correct", 7) == NULL, "it is not to be seen");
+    is_int(lv_decision_open(&d, other, text), LV_ERROR, "another key");
+    is_str(text, "", "gets nothing");
+    is_int(lv_decision_open(&d, secret, text), LV_OK, "the key");
+    is_str(text, "correct-horse", "has it back");
+
+    strcpy(d.stream, "else");
+    is_int(lv_decision_open(&d, secret, text), LV_ERROR, "another stream");
+}
+
+
+static void
 test_decisions(lv_store_t *st)
 {
     uint8_t        h[32];
@@ -286,6 +316,8 @@ test_decisions(lv_store_t *st)
     is_int(lv_decision_get(st, h, 1999, &out), LV_OK, "but until then");
     lv_decision_drop(st, h);
     is_int(lv_decision_get(st, h, 1, &out), LV_DECLINED, "dropped");
+
+    test_passphrase(&d);
 
     for (i = 0; i < 5000; i++) {
         memcpy(h, &i, sizeof(i));
