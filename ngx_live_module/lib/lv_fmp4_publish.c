@@ -2,64 +2,12 @@
 
 #include <stdlib.h>
 
-#include "lv_fmp4_publish.h"
+#include "lv_fmp4_publish_priv.h"
 #include "lv_fmp4_read.h"
 
 #define TYPE(a, b, c, d)  LV_FOURCC(a, b, c, d)
 
-#define HEAD_MAX  32                 /* of a message, and of a box */
-#define INFO_MAX  64
-
 #define MIN(a, b)  ((a) < (b) ? (a) : (b))
-
-typedef enum {
-    S_BOX = 0,                       /* the head of a box */
-    S_KEEP,                          /* moov or moof: kept */
-    S_MEDIA,                         /* mdat */
-    S_SKIP
-} state_e;
-
-typedef struct {
-    uint32_t  id;
-    uint32_t  timescale;
-    uint32_t  fourcc;
-    uint8_t   type;                  /* LV_FLV_*, 0: not used */
-    uint8_t   index;
-} track_t;
-
-typedef struct {
-    uint64_t  offset;                /* from the moof's first byte */
-    uint64_t  tfdt;
-    uint32_t  size;
-    int32_t   cts;
-    uint16_t  order;                 /* as listed: a sort must keep it */
-    uint8_t   track;
-    bool      key;
-} sample_t;
-
-struct lv_fmp4_publish_s {
-    state_e      state;
-    const char  *err;
-    uint32_t     type;               /* of the box */
-    uint64_t     left;               /* bytes of it to come */
-    bool         begun;              /* a box has been seen */
-    uint64_t     at;                 /* from the moof's first byte */
-    unsigned     head_len;
-    uint8_t      head[HEAD_MAX];
-
-    uint8_t     *box;
-    size_t       box_len, box_size;
-
-    unsigned     tracks;
-    track_t      track[LV_FMP4_TRACKS];
-
-    sample_t    *sample;
-    unsigned     samples, next;
-    uint32_t     sample_left;        /* of the open one; 0: none is open */
-    uint64_t     count;
-
-    lv_flv_t     flv;
-};
 
 
 lv_fmp4_publish_t *
@@ -75,7 +23,7 @@ lv_fmp4_publish_create(lv_flv_event_pt event, void *ctx)
     memset(t, 0, offsetof(lv_fmp4_publish_t, flv));
     lv_flv_init(&t->flv, NULL, event, ctx);
 
-    t->sample = malloc(LV_FMP4_PUBLISH_SAMPLES * sizeof(sample_t));
+    t->sample = malloc(LV_FMP4_PUBLISH_SAMPLES * sizeof(lv_fmp4_taken_t));
 
     if (t->sample == NULL) {
         free(t);
@@ -105,166 +53,6 @@ fail(lv_fmp4_publish_t *t, const char *err)
     t->err = err;
 
     return LV_ERROR;
-}
-
-
-/* ---- messages ---------------------------------------------------------- */
-
-/* The head of an extended message; returns its length. */
-static uint32_t
-message_head(const track_t *tr, unsigned packet, const sample_t *s,
-    uint32_t nano, uint8_t *h)
-{
-    bool      video;
-    uint32_t  n, cts;
-    unsigned  first;
-
-    video = tr->type == LV_FLV_VIDEO;
-    n = 1;
-    first = tr->index == 0 ? packet : video ? 6 : 5;   /* multitrack */
-
-    h[0] = video ? (uint8_t) (0x80 | (s == NULL || s->key ? 1 : 2) << 4)
-                 : 0x90;
-
-    if (nano) {
-        h[0] |= 7;                           /* ModEx, of 3 bytes, … */
-        h[n++] = 2;
-        h[n++] = (uint8_t) (nano >> 16);
-        h[n++] = (uint8_t) (nano >> 8);
-        h[n++] = (uint8_t) nano;
-        h[n++] = (uint8_t) first;            /* … type 0: nanoseconds */
-
-    } else {
-        h[0] |= (uint8_t) first;
-    }
-
-    if (tr->index != 0) {
-        h[n++] = (uint8_t) packet;           /* type 0: one track */
-    }
-
-    lv_put32(h + n, tr->fourcc);
-    n += 4;
-
-    if (tr->index != 0) {
-        h[n++] = tr->index;
-    }
-
-    if (video && packet == 1 && tr->fourcc != TYPE('a','v','0','1')) {
-        cts = (uint32_t) ((int64_t) s->cts * 1000 / (int64_t) tr->timescale);
-        h[n++] = (uint8_t) (cts >> 16);
-        h[n++] = (uint8_t) (cts >> 8);
-        h[n++] = (uint8_t) cts;
-    }
-
-    return n;
-}
-
-
-static int
-message_failed(lv_fmp4_publish_t *t)
-{
-    return fail(t, t->flv.err ? t->flv.err : "unusable media");
-}
-
-
-static int
-message_begin(lv_fmp4_publish_t *t, lv_packager_t *p, const sample_t *s,
-    uint64_t now_ms)
-{
-    uint8_t         head[HEAD_MAX];
-    uint32_t        n, nano;
-    uint64_t        sec, rest;
-    const track_t  *tr;
-
-    tr = &t->track[s->track];
-    sec = s->tfdt / tr->timescale;
-    rest = s->tfdt % tr->timescale * 1000;
-    nano = (uint32_t) (rest % tr->timescale * 1000000 / tr->timescale);
-
-    n = message_head(tr, 1, s, nano, head);
-    t->count++;
-
-    if (lv_flv_begin(&t->flv, p, tr->type,
-                     (uint32_t) (sec * 1000 + rest / tr->timescale),
-                     n + s->size, now_ms)
-        != LV_OK
-        || lv_flv_data(&t->flv, tr->type, head, n) != LV_OK)
-    {
-        return message_failed(t);
-    }
-
-    return LV_OK;
-}
-
-
-/* What enhanced RTMP has as the configuration, where MP4 has it otherwise. */
-static size_t
-message_info(const lv_fmp4_track_t *m, uint8_t *buf)
-{
-    const uint8_t  *c;
-
-    c = m->config;
-
-    if (m->fourcc == TYPE('f','L','a','C')
-        && m->config_len > 4 && m->config_len <= INFO_MAX)
-    {
-        memcpy(buf, c, m->config_len);
-        memcpy(buf, "fLaC", 4);              /* for version and flags */
-        return m->config_len;
-    }
-
-    if (m->fourcc == TYPE('O','p','u','s')
-        && m->config_len >= 11 && m->config_len <= INFO_MAX - 8)
-    {
-        memcpy(buf, "OpusHead", 8);
-        memcpy(buf + 8, c, m->config_len);
-        buf[8] = 1;                          /* version; and little endian */
-        buf[10] = c[3];
-        buf[11] = c[2];
-        buf[12] = c[7];
-        buf[13] = c[6];
-        buf[14] = c[5];
-        buf[15] = c[4];
-        buf[16] = c[9];
-        buf[17] = c[8];
-        return m->config_len + 8;
-    }
-
-    return 0;
-}
-
-
-static int
-message_config(lv_fmp4_publish_t *t, lv_packager_t *p, const track_t *tr,
-    const lv_fmp4_track_t *m, uint64_t now_ms)
-{
-    size_t          len;
-    uint8_t         head[HEAD_MAX], info[INFO_MAX];
-    uint32_t        n;
-    const uint8_t  *config;
-
-    config = m->config;
-    len = message_info(m, info);
-
-    if (len != 0) {
-        config = info;
-
-    } else {
-        len = m->config_len;
-    }
-
-    n = message_head(tr, 0, NULL, 0, head);
-
-    if (lv_flv_begin(&t->flv, p, tr->type, 0, n + (uint32_t) len, now_ms)
-        != LV_OK
-        || lv_flv_data(&t->flv, tr->type, head, n) != LV_OK
-        || lv_flv_data(&t->flv, tr->type, config, len) != LV_OK
-        || lv_flv_end(&t->flv, tr->type) != LV_OK)
-    {
-        return message_failed(t);
-    }
-
-    return LV_OK;
 }
 
 
@@ -302,7 +90,7 @@ static int
 moov_take(lv_fmp4_publish_t *t, lv_packager_t *p, uint64_t now_ms)
 {
     int               rc;
-    track_t          *tr;
+    lv_fmp4_from_t          *tr;
     unsigned          n, videos, audios;
     const char       *err;
     lv_fmp4_track_t   m;
@@ -339,7 +127,7 @@ moov_take(lv_fmp4_publish_t *t, lv_packager_t *p, uint64_t now_ms)
         tr->index = (uint8_t) (m.video ? videos++ : audios++);
         t->tracks++;
 
-        if (message_config(t, p, tr, &m, now_ms) != LV_OK) {
+        if (lv_fmp4_message_config(t, p, tr, &m, now_ms) != LV_OK) {
             return LV_ERROR;
         }
     }
@@ -351,7 +139,7 @@ moov_take(lv_fmp4_publish_t *t, lv_packager_t *p, uint64_t now_ms)
 static int
 sample_compare(const void *one, const void *two)
 {
-    const sample_t  *a = one, *b = two;
+    const lv_fmp4_taken_t  *a = one, *b = two;
 
     if (a->offset != b->offset) {
         return a->offset < b->offset ? -1 : 1;
@@ -362,10 +150,44 @@ sample_compare(const void *one, const void *two)
 
 
 static int
+sample_compare_time(const void *one, const void *two)
+{
+    const lv_fmp4_taken_t  *a = one, *b = two;
+
+    if (a->time_us != b->time_us) {
+        return a->time_us < b->time_us ? -1 : 1;
+    }
+
+    return (int) a->order - (int) b->order;
+}
+
+
+static void
+sample_fill(lv_fmp4_publish_t *t, const lv_fmp4_read_sample_t *r, unsigned n)
+{
+    lv_fmp4_taken_t  *s;
+    uint32_t   scale;
+
+    s = &t->sample[t->samples];
+    scale = t->track[n].timescale;
+
+    s->offset = r->offset;
+    s->tfdt = r->tfdt;
+    s->time_us = r->tfdt / scale * 1000000 + r->tfdt % scale * 1000000 / scale;
+    s->size = r->size;
+    s->cts = r->cts;
+    s->order = (uint16_t) t->samples++;
+    s->track = (uint8_t) n;
+    s->key = !(r->flags & LV_FMP4_NON_SYNC);
+
+    t->mixed |= n != t->sample[0].track;
+}
+
+
+static int
 moof_take(lv_fmp4_publish_t *t)
 {
     int                     rc;
-    sample_t               *s;
     unsigned                n;
     const char             *err;
     lv_fmp4_moof_t          m;
@@ -385,6 +207,7 @@ moof_take(lv_fmp4_publish_t *t)
 
     t->samples = 0;
     t->next = 0;
+    t->mixed = false;
 
     while ((rc = lv_fmp4_next(&m, &r)) == LV_OK) {
 
@@ -400,14 +223,7 @@ moof_take(lv_fmp4_publish_t *t)
             return fail(t, "a moof box has too many samples");
         }
 
-        s = &t->sample[t->samples];
-        s->offset = r.offset;
-        s->tfdt = r.tfdt;
-        s->size = r.size;
-        s->cts = r.cts;
-        s->order = (uint16_t) t->samples++;
-        s->track = (uint8_t) n;
-        s->key = !(r.flags & LV_FMP4_NON_SYNC);
+        sample_fill(t, &r, n);
     }
 
     if (rc == LV_ERROR) {
@@ -416,7 +232,8 @@ moof_take(lv_fmp4_publish_t *t)
                        "-movflags");
     }
 
-    qsort(t->sample, t->samples, sizeof(sample_t), sample_compare);
+    qsort(t->sample, t->samples, sizeof(lv_fmp4_taken_t),
+          t->mixed ? sample_compare_time : sample_compare);
 
     return LV_OK;
 }
@@ -431,7 +248,7 @@ media_data(lv_fmp4_publish_t *t, lv_packager_t *p, const uint8_t *data,
 {
     size_t           take;
     unsigned         type;
-    const sample_t  *s;
+    const lv_fmp4_taken_t  *s;
 
     while (n) {
         if (t->next == t->samples) {
@@ -455,7 +272,7 @@ media_data(lv_fmp4_publish_t *t, lv_packager_t *p, const uint8_t *data,
                 return LV_OK;
             }
 
-            if (message_begin(t, p, s, now_ms) != LV_OK) {
+            if (lv_fmp4_message_begin(t, p, s, now_ms) != LV_OK) {
                 return LV_ERROR;
             }
 
@@ -466,7 +283,7 @@ media_data(lv_fmp4_publish_t *t, lv_packager_t *p, const uint8_t *data,
         take = (size_t) MIN(n, t->sample_left);
 
         if (lv_flv_data(&t->flv, type, data, take) != LV_OK) {
-            return message_failed(t);
+            return lv_fmp4_message_failed(t);
         }
 
         t->at += take;
@@ -478,8 +295,43 @@ media_data(lv_fmp4_publish_t *t, lv_packager_t *p, const uint8_t *data,
             t->next++;
 
             if (lv_flv_end(&t->flv, type) != LV_OK) {
-                return message_failed(t);
+                return lv_fmp4_message_failed(t);
             }
+        }
+    }
+
+    return LV_OK;
+}
+
+
+/* A whole mdat: seconds of video, then seconds of audio. The packager would
+ * not wait so long for the audio, so they go to it by their times. */
+static int
+media_mixed(lv_fmp4_publish_t *t, lv_packager_t *p, uint64_t now_ms)
+{
+    uint64_t         at;
+    unsigned         type;
+    const lv_fmp4_taken_t  *s;
+
+    for ( /* void */ ; t->next < t->samples; t->next++) {
+        s = &t->sample[t->next];
+        at = s->offset - t->media_at;
+        type = t->track[s->track].type;
+
+        if (s->offset < t->media_at || at > t->box_len
+            || s->size > t->box_len - at)
+        {
+            return fail(t, "samples lie outside of the mdat");
+        }
+
+        if (lv_fmp4_message_begin(t, p, s, now_ms) != LV_OK) {
+            return LV_ERROR;
+        }
+
+        if (lv_flv_data(&t->flv, type, t->box + at, s->size) != LV_OK
+            || lv_flv_end(&t->flv, type) != LV_OK)
+        {
+            return lv_fmp4_message_failed(t);
         }
     }
 
@@ -546,7 +398,7 @@ box_begin(lv_fmp4_publish_t *t, uint64_t size)
 
         t->at = 0;
         t->box_len = 0;
-        t->state = S_KEEP;
+        t->state = LV_FMP4_S_KEEP;
         return box_keep(t, t->head, t->head_len);
 
     case TYPE('m','d','a','t'):
@@ -557,7 +409,19 @@ box_begin(lv_fmp4_publish_t *t, uint64_t size)
         }
 
         t->at += t->head_len;
-        t->state = S_MEDIA;
+        t->state = LV_FMP4_S_MEDIA;
+
+        if (t->mixed && t->next != t->samples) {
+            if (size > LV_FMP4_PUBLISH_MIXED) {
+                return fail(t, "a fragment of several tracks is too large: "
+                               "with FFmpeg use -frag_duration 500000");
+            }
+
+            t->media_at = t->at;
+            t->box_len = 0;
+            t->state = LV_FMP4_S_MIXED;
+        }
+
         return LV_OK;
 
     default:
@@ -566,7 +430,7 @@ box_begin(lv_fmp4_publish_t *t, uint64_t size)
         }
 
         t->at += t->head_len;
-        t->state = S_SKIP;
+        t->state = LV_FMP4_S_SKIP;
         return LV_OK;
     }
 }
@@ -575,17 +439,22 @@ box_begin(lv_fmp4_publish_t *t, uint64_t size)
 static int
 box_end(lv_fmp4_publish_t *t, lv_packager_t *p, uint64_t now_ms)
 {
-    state_e  state;
+    lv_fmp4_state_e  state;
 
     state = t->state;
-    t->state = S_BOX;
+    t->state = LV_FMP4_S_BOX;
     t->head_len = 0;
 
-    if (state == S_MEDIA && t->sample_left) {
+    if (state == LV_FMP4_S_MEDIA && t->sample_left) {
         return fail(t, "a sample is longer than its mdat");
     }
 
-    if (state != S_KEEP) {
+    if (state == LV_FMP4_S_MIXED) {
+        t->at += t->box_len;
+        return media_mixed(t, p, now_ms);
+    }
+
+    if (state != LV_FMP4_S_KEEP) {
         return LV_OK;
     }
 
@@ -638,17 +507,17 @@ lv_fmp4_publish_data(lv_fmp4_publish_t *t, lv_packager_t *p,
     while (n) {
         rc = LV_OK;
 
-        if (t->state == S_BOX) {
+        if (t->state == LV_FMP4_S_BOX) {
             rc = box_head(t, data, n, &take);
 
         } else {
             take = (size_t) MIN(n, t->left);
             t->left -= take;
 
-            if (t->state == S_KEEP) {
+            if (t->state == LV_FMP4_S_KEEP || t->state == LV_FMP4_S_MIXED) {
                 rc = box_keep(t, data, take);
 
-            } else if (t->state == S_MEDIA) {
+            } else if (t->state == LV_FMP4_S_MEDIA) {
                 rc = media_data(t, p, data, take, now_ms);
 
             } else {
@@ -656,7 +525,7 @@ lv_fmp4_publish_data(lv_fmp4_publish_t *t, lv_packager_t *p,
             }
         }
 
-        if (rc == LV_OK && t->state != S_BOX && t->left == 0) {
+        if (rc == LV_OK && t->state != LV_FMP4_S_BOX && t->left == 0) {
             rc = box_end(t, p, now_ms);
         }
 
@@ -679,7 +548,7 @@ lv_fmp4_publish_end(lv_fmp4_publish_t *t)
         return LV_ERROR;
     }
 
-    if (t->state != S_BOX || t->head_len || t->next != t->samples) {
+    if (t->state != LV_FMP4_S_BOX || t->head_len || t->next != t->samples) {
         return fail(t, "the body ended inside of a box");
     }
 

@@ -14,8 +14,10 @@
  * are _abort() and _destroy().
  *
  * One moov with all tracks, then moof and mdat. Offsets are from the moof's
- * first byte (default-base-is-moof). A moof's samples are taken as their bytes
- * come; nothing of an mdat is kept. Later moov boxes are new configurations.
+ * first byte (default-base-is-moof). The samples of a moof of one track are
+ * taken as their bytes come. Those of several tracks are kept until their mdat
+ * is complete and go on by their times, in one mdat at most
+ * LV_FMP4_PUBLISH_MIXED. Later moov boxes are new configurations.
  * All other boxes (styp, sidx, emsg, prft, uuid, mfra, …) are passed over.
  * Edit lists are not looked at.
  *
@@ -30,6 +32,7 @@
 
 #define LV_FMP4_PUBLISH_BOX      (256 * 1024)        /* moov, moof */
 #define LV_FMP4_PUBLISH_SKIP     (16 * 1024 * 1024)  /* what is passed over */
+#define LV_FMP4_PUBLISH_MIXED    (16 * 1024 * 1024)  /* see above */
 #define LV_FMP4_PUBLISH_SAMPLES  8192                /* of a moof */
 
 typedef struct lv_fmp4_publish_s  lv_fmp4_publish_t;
