@@ -127,7 +127,7 @@ my ($command) = grep { $_->{type} eq 'chat' } @{ $node->{commands} };
 is_deeply({ %$command, id => 0 }, { id => 0, type => 'chat', op => 'message',
     stream => $id, user => $user{moder}->id, name => 'moder',
     role => 'moderator', text => 'over the API', reply_to => $said[0]{id},
-    held => JSON::PP::false },
+    held => JSON::PP::false, shadow => JSON::PP::false },
     '... is said by a node');
 
 # ---- what a token says of its user
@@ -233,6 +233,11 @@ is_deeply([ sort map { "$_->{kind} $_->{value} "
         . ($_->{shadow} ? 'shadow' : '') } @{ room($node)->{bans} } ],
     [ 'addr 127.0.0.1/32 shadow', 'sub ' . $user{other}->id . ' shadow' ],
     '... is both');
+is($user{other}->post("/streams/$id/chat", { text => 'am I seen?' })->status,
+    202, 'the API takes what they say');
+$node->beat;
+ok((grep { ($_->{op} // '') eq 'message' } @{ $node->{commands} })[-1]{shadow},
+    '... for nobody to see');
 my @bans = @{ $user{moder}->get("/streams/$id/moderation/bans")->json
     ->{items} };
 is_deeply([ map { $_->{value} } grep { $_->{kind} eq 'addr' } @bans ],

@@ -56,7 +56,10 @@ static const db_query_t  q_chat_writer = {
     "  AND (b.until IS NULL OR b.until > now())),"
     " EXISTS (SELECT FROM subscriptions x WHERE x.subscriber_id = u.id"
     "  AND x.user_id = (SELECT s.user_id FROM streams s WHERE s.id = $1)"
-    "  AND (x.until IS NULL OR x.until > now()))"
+    "  AND (x.until IS NULL OR x.until > now())),"
+    " EXISTS (SELECT FROM chat_bans b WHERE b.stream_id = $1"
+    "  AND b.kind = 'sub' AND b.value = $2 AND b.shadow"
+    "  AND (b.until IS NULL OR b.until > now()))"
     " FROM users u WHERE u.id = $2::text::bigint",
     2
 };
@@ -206,7 +209,7 @@ static int
 chat_post(request_t *r)
 {
     int           rc;
-    bool          sent;
+    bool          sent, shadow;
     stream_t      stream;
     const char   *name;
     chat_said_t   said;
@@ -229,6 +232,7 @@ chat_post(request_t *r)
     }
 
     name = db_text(res, 0, 0);
+    shadow = stream.rank < RANK_MODERATOR && db_bool(res, 0, 4);
     said.stream = stream.id;
     said.role = chat_role(r, &stream, db_bool(res, 0, 1), db_bool(res, 0, 3));
     said.text = body_text(r->body, "text");
@@ -239,10 +243,10 @@ chat_post(request_t *r)
     }
 
     if (chat_command_one(r, stream.id, "message",
-            json_pack("{s:s,s:s,s:s,s:s,s:s*,s:b}", "user",
+            json_pack("{s:s,s:s,s:s,s:s,s:s*,s:b,s:b}", "user",
                 r->caller.user_text, "name", name, "role", said.role, "text",
                 said.text, "reply_to", body_text(r->body, "reply_to"), "held",
-                said.held), &sent) != 0)
+                said.held, "shadow", shadow), &sent) != 0)
     {
         return problem_db(r);
     }

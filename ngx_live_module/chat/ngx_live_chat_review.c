@@ -269,9 +269,12 @@ ngx_live_chat_review_deny(ngx_live_chat_review_t *rv, lv_chat_msg_t *msg)
 static void
 ngx_live_chat_review_end(ngx_live_chat_review_t *rv)
 {
+    uint64_t                 until;
     lv_store_t              *st;
     lv_chat_msg_t            msg;
     ngx_live_chat_member_t  *m;
+
+    static const lv_str_t    none = { NULL, 0 };
 
     st = ngx_live_store();
     m = rv->member;
@@ -285,17 +288,38 @@ ngx_live_chat_review_end(ngx_live_chat_review_t *rv)
         return;
     }
 
-    if (rv->verdict == NGX_LIVE_CHAT_HOLD) {
+    if (rv->verdict == NGX_LIVE_CHAT_HOLD
+        && rv->e.status != LV_ROOM_SHADOW)
+    {
         rv->e.status = LV_ROOM_HELD;
     }
 
-    if (m != NULL) {
+    if (m != NULL && m->joined) {
         ngx_live_chat_say(m, &msg, &rv->e);
         return;
     }
 
-    if (st != NULL
-        && lv_room_append(st, rv->room, rv->gen, ngx_live_now_ms(), &rv->e)
+    /* who has left meanwhile may have been made to */
+
+    if (st == NULL) {
+        return;
+    }
+
+    switch (lv_room_banned(st, rv->room, rv->gen, rv->e.user, none, none,
+                           ngx_live_now_ms(), &until))
+    {
+    case LV_BAN_NONE:
+        break;
+
+    case LV_BAN_SHADOW:
+        rv->e.status = LV_ROOM_SHADOW;
+        break;
+
+    default:
+        return;
+    }
+
+    if (lv_room_append(st, rv->room, rv->gen, ngx_live_now_ms(), &rv->e)
            != LV_OK)
     {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "live chat: a message "

@@ -586,7 +586,8 @@ ngx_live_chat_pin(ngx_live_chat_member_t *m, lv_chat_msg_t *msg)
     }
 
     if (lv_room_entry(st, m->room->room, m->room->gen, msg->id, buf, &old)
-        != LV_OK || old.kind != LV_ROOM_MESSAGE || old.status != LV_ROOM_OK)
+        != LV_OK || old.kind != LV_ROOM_MESSAGE || old.status != LV_ROOM_OK
+        || (old.flags & LV_ROOM_DELETED))
     {
         ngx_live_chat_error(m, msg, "not_found", "There is no such message.",
                             0);

@@ -104,6 +104,10 @@ ngx_live_chat_spoken(lv_store_t *st, lv_room_t *room, uint32_t gen,
     e.status = json_is_true(json_object_get(command, "held")) ? LV_ROOM_HELD
                                                               : LV_ROOM_OK;
 
+    if (json_is_true(json_object_get(command, "shadow"))) {
+        e.status = LV_ROOM_SHADOW;
+    }
+
     if (e.user.len == 0 || e.text.len == 0) {
         return NGX_ERROR;
     }

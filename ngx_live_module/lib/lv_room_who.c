@@ -321,7 +321,12 @@ lv_room_who(lv_store_t *st, lv_room_t *room, uint32_t gen,
         for (i = 0; i < LV_ROOM_BLOCK_SEATS; i++) {
             s = seat_at(b, i);
 
-            if (s->author != 0 && !seat_again(st, room, s)) {
+            /* to look for it again is only for those who will be listed */
+
+            if (s->author != 0
+                && (listed < max || out[max - 1].role < (lv_role_e) s->role)
+                && !seat_again(st, room, s))
+            {
                 listed = who_add(out, listed, max, s);
             }
         }
